@@ -18,10 +18,12 @@ type RunRecord struct {
 	Trials    []Trial   `json:"trials"`
 	Estimate  Cost      `json:"estimate"`
 
-	Document                    string   `json:"document"` // SSM document
-	Subnets                     []string `json:"subnets"`
-	NodeTemplate, ProxyTemplate LaunchTemplate
-	Backend, ProxyProgram       Artifact
+	Document      string         `json:"document"` // SSM document
+	Subnets       []string       `json:"subnets"`
+	NodeTemplate  LaunchTemplate `json:"nodeTemplate"`
+	ProxyTemplate LaunchTemplate `json:"proxyTemplate"`
+	Backend       Artifact       `json:"backend"`      // program of the nodes
+	ProxyProgram  Artifact       `json:"proxyProgram"` // program of the balancer
 }
 
 // LaunchTemplate is an EC2 launch template at one version.

@@ -1,0 +1,60 @@
+package bench
+
+import "time"
+
+// DefaultPreset is what {} means: the lab of two clusters behind our proxy.
+const DefaultPreset = "lab"
+
+// Presets lists the names that a plan's "preset" may have, with a sentence each.
+func Presets() []struct{ Name, About string } {
+	return []struct{ Name, About string }{
+		{"lab", "4 × t2.micro against 4 × t2.large behind the proxy, 1,000 requests at once per cluster, five blocks"},
+		{"smoke", "1 × t2.micro against 1 × t2.large behind the proxy, 60 requests at once, two blocks: seconds, to see that all works"},
+	}
+}
+
+func preset(name string) (Plan, bool) {
+	switch name {
+	case "lab":
+		return Plan{
+			Preset: "lab",
+			Clusters: []Cluster{
+				{Name: "cluster1", InstanceType: "t2.micro", Count: 4},
+				{Name: "cluster2", InstanceType: "t2.large", Count: 4},
+			},
+			Targets: []Target{{Kind: TargetProxy, Strategy: DefaultStrategy}},
+			Load:    Load{Kind: LoadBurst, Requests: 1000, Timeout: Duration(defaultTimeout)},
+			Work:    Work{CPU: Duration(time.Millisecond)},
+			Proxy:   Proxy{InstanceType: "c7i.large"},
+			Blocks:  5,
+			Shards:  4,
+			Seed:    1,
+			MaxUSD:  1,
+			TTL:     Duration(time.Hour),
+		}, true
+	case "smoke":
+		p, _ := preset("lab")
+		p.Preset = "smoke"
+		p.Clusters[0].Count, p.Clusters[1].Count = 1, 1
+		p.Load.Requests = 60
+		p.Blocks = 2
+		p.Shards = 2
+		p.TTL = Duration(30 * time.Minute)
+		return p, true
+	}
+	return Plan{}, false
+}
+
+const (
+	defaultTimeout  = 10 * time.Second
+	defaultArrivals = "poisson"
+)
+
+// DefaultStrategy is the proxy's strategy where a plan names none.
+const DefaultStrategy = "peak-ewma"
+
+// Strategies are the names a proxy target may have. A test of the repository
+// keeps them equal to those the proxy has.
+func Strategies() []string {
+	return []string{"round-robin", "random", "least-outstanding", "p2c", "lowest-latency-probe", "peak-ewma"}
+}

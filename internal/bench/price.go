@@ -1,0 +1,128 @@
+package bench
+
+import (
+	"fmt"
+	"time"
+)
+
+// The day and region of all prices.
+const (
+	PriceDate   = "2026-11"
+	PriceRegion = "us-east-1"
+)
+
+// List prices in PriceRegion as of PriceDate, in US dollars.
+// Sources: the pricing pages of EC2, VPC, EBS, Lambda, Step Functions, S3 and CloudWatch.
+const (
+	usdPublicIPv4Hour = 0.005
+	usdVolumeGBMonth  = 0.08         // gp3
+	usdDetailedMonth  = 7 * 0.30     // detailed monitoring: seven metrics an instance
+	usdLambdaGBSecond = 0.0000133334 // arm64
+	usdLambdaRequest  = 0.20 / 1e6
+	usdTransition     = 0.000025 // Step Functions, Standard
+	usdS3Put          = 0.005 / 1e3
+	usdS3Get          = 0.0004 / 1e3
+	hoursPerMonth     = 730
+	volumeGB          = 8
+	shardMemoryGB     = 1769.0 / 1024
+	controlMemoryGB   = 256.0 / 1024
+)
+
+// InstanceTime is how long some instances of one type ran, all together.
+type InstanceTime struct {
+	Type    string
+	Count   int
+	Seconds float64 // summed over the instances
+}
+
+// Usage is what a run used, or would use.
+type Usage struct {
+	Instances       []InstanceTime
+	LambdaGBSeconds float64
+	LambdaRequests  int
+	Transitions     int
+	S3Puts, S3Gets  int
+}
+
+// ActualCost prices a usage, item by item.
+func ActualCost(u Usage) Cost {
+	c := Cost{PricesFrom: PriceDate, Region: PriceRegion, Items: []CostItem{}}
+	add := func(what string, quantity float64, unit string, usd float64) {
+		if quantity == 0 {
+			return
+		}
+		c.Items = append(c.Items, CostItem{What: what, Quantity: quantity, Unit: unit, USD: usd})
+		c.USD += usd
+	}
+	var seconds float64
+	for _, i := range u.Instances {
+		hourly, _ := HourlyUSD(i.Type) // a type without a price cannot pass ParsePlan
+		add(fmt.Sprintf("%d × %s", i.Count, i.Type), i.Seconds, "instance-second", i.Seconds/3600*hourly)
+		seconds += i.Seconds
+	}
+	hours := seconds / 3600
+	add("public IPv4 addresses", seconds, "address-second", hours*usdPublicIPv4Hour)
+	add(fmt.Sprintf("volumes of %d GB (gp3)", volumeGB), seconds, "volume-second", hours*usdVolumeGBMonth*volumeGB/hoursPerMonth)
+	add("detailed monitoring", seconds, "instance-second", hours*usdDetailedMonth/hoursPerMonth)
+	add("Lambda", u.LambdaGBSeconds, "GB-second", u.LambdaGBSeconds*usdLambdaGBSecond+float64(u.LambdaRequests)*usdLambdaRequest)
+	add("Step Functions", float64(u.Transitions), "transition", float64(u.Transitions)*usdTransition)
+	add("S3 writes", float64(u.S3Puts), "request", float64(u.S3Puts)*usdS3Put)
+	add("S3 reads", float64(u.S3Gets), "request", float64(u.S3Gets)*usdS3Get)
+	return c
+}
+
+// Phases of a run on AWS, for the estimate: the medians that docs/architecture.md names.
+const (
+	startupTime  = 110 * time.Second // launch, boot, agent, set-up, path proof
+	teardownTime = 60 * time.Second
+	trialSteps   = 4 * time.Second // aim, quiesce, observe, merge
+	awsLead      = 10 * time.Second
+)
+
+// TrialTime is how long a trial's load may last at the most on AWS, its lead apart.
+func (l Load) TrialTime() time.Duration {
+	if l.Kind == LoadBurst {
+		return time.Duration(l.Timeout)
+	}
+	return time.Duration(l.Duration) + time.Duration(l.Timeout)
+}
+
+// expectedTime is how long it lasts if answers come: a burst is over in seconds.
+func (l Load) expectedTime() time.Duration {
+	if l.Kind == LoadBurst {
+		return min(3*time.Second, time.Duration(l.Timeout))
+	}
+	return time.Duration(l.Duration) + time.Second
+}
+
+// EstimateTime is how long the run takes on AWS if all goes well.
+func (p Plan) EstimateTime() time.Duration {
+	trials := time.Duration(p.Blocks * len(p.Arms()))
+	return startupTime + teardownTime + trials*(awsLead+trialSteps+p.Load.expectedTime())
+}
+
+// Transitions is the number of state transitions of the run.
+func (p Plan) Transitions() int {
+	trials := p.Blocks * len(p.Arms())
+	return 14 + 3*len(p.Groups()) + trials*(8+p.Shards)
+}
+
+// EstimateCost is what the run costs on AWS if all goes well.
+func (p Plan) EstimateCost() Cost {
+	trials := p.Blocks * len(p.Arms())
+	total := p.EstimateTime().Seconds()
+	load := (awsLead + p.Load.expectedTime()).Seconds()
+	u := Usage{
+		LambdaGBSeconds: float64(trials*p.Shards)*load*shardMemoryGB + (float64(trials*3)*2+total/2)*controlMemoryGB,
+		LambdaRequests:  trials*(p.Shards+3) + 20,
+		Transitions:     p.Transitions(),
+		S3Puts:          trials*(3*p.Shards+5) + 20,
+		S3Gets:          trials*(4*p.Shards+5) + 40,
+	}
+	for _, g := range p.Groups() {
+		u.Instances = append(u.Instances, InstanceTime{Type: g.InstanceType, Count: g.Count, Seconds: float64(g.Count) * total})
+	}
+	c := ActualCost(u)
+	c.Note = "estimate for AWS; a run that fails early costs less"
+	return c
+}

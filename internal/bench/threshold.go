@@ -1,0 +1,113 @@
+package bench
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// thresholdRule is a parsed line such as "cluster2.p99 < 200ms" or
+// "cluster1/proxy/peak-ewma.errors <= 0.001".
+type thresholdRule struct {
+	subject string // an arm's name, or a cluster: all its arms
+	metric  string // a key of metrics
+	op      string
+	limit   float64 // milliseconds, share, or requests per second
+}
+
+var thresholdForm = regexp.MustCompile(`^\s*([a-z0-9/-]+)\.([a-z0-9]+)\s*(<=|>=|<|>)\s*(\S+)\s*$`)
+
+// metrics reads a number from an arm's result; latencies in milliseconds.
+var metrics = map[string]func(ArmResult) float64{
+	"mean": func(a ArmResult) float64 { return a.LatencyMs.Mean },
+	"p50":  func(a ArmResult) float64 { return a.LatencyMs.P50 },
+	"p90":  func(a ArmResult) float64 { return a.LatencyMs.P90 },
+	"p99":  func(a ArmResult) float64 { return a.LatencyMs.P99 },
+	"max":  func(a ArmResult) float64 { return a.LatencyMs.Max },
+	"rps":  func(a ArmResult) float64 { return a.RPS },
+	"errors": func(a ArmResult) float64 {
+		if a.Requests == 0 {
+			return 1 // no evidence that anything works
+		}
+		return float64(a.Errors) / float64(a.Requests)
+	},
+}
+
+func (p Plan) threshold(expr string) (thresholdRule, error) {
+	m := thresholdForm.FindStringSubmatch(expr)
+	if m == nil {
+		return thresholdRule{}, fmt.Errorf("is %q: write \"<cluster or arm>.<metric> < <limit>\", such as \"cluster2.p99 < 200ms\"", expr)
+	}
+	r := thresholdRule{subject: m[1], metric: m[2], op: m[3]}
+	if _, ok := metrics[r.metric]; !ok {
+		return r, fmt.Errorf("names the metric %q: use one of mean, p50, p90, p99, max, rps, errors", r.metric)
+	}
+	known := false
+	for _, a := range p.Arms() {
+		known = known || a.Name == r.subject || a.Cluster == r.subject
+	}
+	if !known {
+		return r, fmt.Errorf("names %q, which is neither a cluster nor an arm of this plan", r.subject)
+	}
+	var err error
+	if r.metric == "rps" || r.metric == "errors" {
+		if r.limit, err = strconv.ParseFloat(m[4], 64); err != nil {
+			return r, fmt.Errorf("has the limit %q: write a number", m[4])
+		}
+		return r, nil
+	}
+	d, err := time.ParseDuration(m[4])
+	if err != nil {
+		return r, fmt.Errorf("has the limit %q: write a duration with a unit, such as 200ms", m[4])
+	}
+	r.limit = float64(d) / float64(time.Millisecond)
+	return r, nil
+}
+
+// JudgeThresholds judges the plan's thresholds and its SLO, which stands for
+// a threshold on every arm. An arm without a valid trial passes none.
+func (p Plan) JudgeThresholds(arms []ArmResult) []Threshold {
+	exprs := append([]string(nil), p.Thresholds...)
+	for _, a := range arms {
+		if p.SLO.P99 > 0 {
+			exprs = append(exprs, fmt.Sprintf("%s.p99 <= %v", a.Name, p.SLO.P99))
+		}
+		if p.SLO.Errors > 0 {
+			exprs = append(exprs, fmt.Sprintf("%s.errors <= %g", a.Name, p.SLO.Errors))
+		}
+	}
+	var out []Threshold
+	for _, e := range exprs {
+		r, err := p.threshold(e)
+		if err != nil {
+			continue // ParsePlan has refused it already
+		}
+		for _, a := range arms {
+			if a.Name != r.subject && a.Cluster != r.subject {
+				continue
+			}
+			v := metrics[r.metric](a)
+			name := e
+			if a.Name != r.subject {
+				name = strings.Replace(e, r.subject, a.Name, 1)
+			}
+			out = append(out, Threshold{Expression: strings.TrimSpace(name), Value: v, Passed: a.TrialsValid > 0 && holds(v, r.op, r.limit)})
+		}
+	}
+	return out
+}
+
+func holds(v float64, op string, limit float64) bool {
+	switch op {
+	case "<":
+		return v < limit
+	case "<=":
+		return v <= limit
+	case ">":
+		return v > limit
+	default:
+		return v >= limit
+	}
+}
