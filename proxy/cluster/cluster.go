@@ -1,0 +1,278 @@
+// Package cluster is the proxy's view of one cluster: which nodes it has,
+// which of them are healthy, what each has in flight, and how each has done.
+// Discovery and health write into it, the data plane takes nodes from it and
+// gives them back, the admin endpoint and the metrics read it.
+package cluster
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/proxy/strategy"
+)
+
+// Member is a node that discovery has found.
+type Member struct {
+	ID   string // instance id
+	Addr string // host:port of its service
+}
+
+// health of a node. A node that has never been healthy is still being set up;
+// one that was and is not has failed.
+type health int
+
+const (
+	unknown health = iota
+	healthy
+	unhealthy
+)
+
+// Node is one instance behind the proxy. ID and Addr never change; the rest
+// belongs to its Cluster.
+type Node struct {
+	Member
+
+	health   health
+	inFlight int
+	probed   time.Duration
+	slot     int // in Cluster.usable, −1: not there
+	gone     bool
+	tally    tally
+}
+
+// Cluster is safe for concurrent use. One lock orders choices and their ends,
+// so that a choice sees all earlier ones: two requests at the same instant do
+// not both take "the idle node". It is held for some 100 ns per request.
+type Cluster struct {
+	Name string
+
+	mu       sync.Mutex
+	options  strategy.Options
+	rule     string
+	strategy strategy.Strategy
+	nodes    []*Node // present and gone, in the order of their ids
+	served   served
+
+	// usable and view hold the nodes that may be chosen, in the same order.
+	// view is what the strategy sees, kept up to date in place.
+	usable  []*Node
+	view    []strategy.Node
+	scratch struct { // the same without the nodes that a retry has tried
+		usable []*Node
+		view   []strategy.Node
+	}
+}
+
+// New gives a cluster without nodes. The error is *strategy.UnknownError.
+func New(name, rule string, o strategy.Options) (*Cluster, error) {
+	c := &Cluster{Name: name, options: o, served: newServed()}
+	if err := c.SetStrategy(rule); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// SetStrategy makes every later choice by the named rule, which begins
+// without history. The error is *strategy.UnknownError; then nothing changes.
+func (c *Cluster) SetStrategy(rule string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s, err := strategy.New(rule, c.options)
+	if err != nil {
+		return err
+	}
+	c.rule, c.strategy = rule, s
+	return nil
+}
+
+// Strategy names the rule in force.
+func (c *Cluster) Strategy() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.rule
+}
+
+// NoNodeError says why a request could not be given a node.
+type NoNodeError struct {
+	Cluster string
+	Known   int // nodes that discovery knows
+	Tried   int // nodes that this request has been to already
+}
+
+func (e *NoNodeError) Error() string {
+	switch {
+	case e.Tried > 0:
+		return fmt.Sprintf("%s has no other node to try after %d", e.Cluster, e.Tried)
+	case e.Known == 0:
+		return e.Cluster + " has no running nodes"
+	default:
+		return fmt.Sprintf("none of the %d nodes of %s has been healthy yet", e.Known, e.Cluster)
+	}
+}
+
+// Acquire chooses a node for a request, none of those it has tried already,
+// and counts the request as in flight there until Release. The error is
+// *NoNodeError.
+func (c *Cluster) Acquire(now time.Time, tried ...*Node) (*Node, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	usable, view := c.usable, c.view
+	if len(tried) > 0 {
+		usable, view = c.without(tried)
+	}
+	if len(usable) == 0 {
+		return nil, &NoNodeError{c.Name, c.present(), len(tried)}
+	}
+	n := usable[c.strategy.Pick(now, view)]
+	c.setInFlight(n, n.inFlight+1)
+	return n, nil
+}
+
+// Release ends a request that Acquire began.
+func (c *Cluster) Release(now time.Time, n *Node, latency time.Duration, r strategy.Result) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setInFlight(n, n.inFlight-1)
+	n.tally.add(latency, r)
+	c.strategy.Done(now, strategy.Outcome{Node: n.ID, Latency: latency, Result: r})
+}
+
+func (c *Cluster) setInFlight(n *Node, k int) {
+	n.inFlight = k
+	if n.slot >= 0 {
+		c.view[n.slot].InFlight = k
+	}
+}
+
+func (c *Cluster) without(tried []*Node) ([]*Node, []strategy.Node) {
+	s := &c.scratch
+	s.usable, s.view = s.usable[:0], s.view[:0]
+	for i, n := range c.usable {
+		if !slices.Contains(tried, n) {
+			s.usable, s.view = append(s.usable, n), append(s.view, c.view[i])
+		}
+	}
+	return s.usable, s.view
+}
+
+func (c *Cluster) present() int {
+	k := 0
+	for _, n := range c.nodes {
+		if !n.gone {
+			k++
+		}
+	}
+	return k
+}
+
+// keepGone is how many departed nodes a cluster remembers the figures of.
+const keepGone = 64
+
+// Sync makes members the cluster's nodes. A new one is used from its first
+// passed probe on. One that is missing gets no new request; what it has in
+// flight goes on, and its figures stay until Reset.
+func (c *Cluster) Sync(members []Member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.nodes {
+		n.gone = !slices.Contains(members, n.Member)
+		if n.gone {
+			n.health = unknown // back again, it proves itself again
+		}
+	}
+	for _, m := range members {
+		if !slices.ContainsFunc(c.nodes, func(n *Node) bool { return n.Member == m }) {
+			c.nodes = append(c.nodes, &Node{Member: m, slot: -1, tally: newTally()})
+		}
+	}
+	slices.SortStableFunc(c.nodes, func(a, b *Node) int { return strings.Compare(a.ID, b.ID) })
+	c.dropGone(keepGone)
+	c.choose()
+}
+
+func (c *Cluster) dropGone(keep int) {
+	excess := len(c.nodes) - c.present() - keep
+	c.nodes = slices.DeleteFunc(c.nodes, func(n *Node) bool {
+		drop := n.gone && n.inFlight == 0 && excess > 0
+		if drop {
+			excess--
+		}
+		return drop
+	})
+}
+
+// SetHealth tells whether a node is healthy. A node that is not known is
+// ignored: it has left while it was being probed.
+func (c *Cluster) SetHealth(m Member, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.find(m)
+	switch {
+	case n == nil:
+		return
+	case ok:
+		n.health = healthy
+	case n.health == healthy:
+		n.health = unhealthy
+	}
+	c.choose()
+}
+
+// SetProbed tells how long the last passed probe of a node took.
+func (c *Cluster) SetProbed(m Member, latency time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.find(m)
+	if n == nil {
+		return
+	}
+	n.probed = latency
+	if n.slot >= 0 {
+		c.view[n.slot].Probed = latency
+	}
+}
+
+func (c *Cluster) find(m Member) *Node {
+	for _, n := range c.nodes {
+		if n.Member == m && !n.gone {
+			return n
+		}
+	}
+	return nil
+}
+
+// choose decides which nodes may be used: the healthy ones. When there is
+// none, those that were healthy once: a cluster so overloaded that all its
+// probes fail is still better used than not (as a load balancer of AWS fails
+// open), and a node that was never ready is not.
+func (c *Cluster) choose() {
+	want := healthy
+	if !slices.ContainsFunc(c.nodes, func(n *Node) bool { return n.health == healthy && !n.gone }) {
+		want = unhealthy
+	}
+	c.usable, c.view = c.usable[:0], c.view[:0]
+	for _, n := range c.nodes {
+		n.slot = -1
+		if n.gone || n.health != want {
+			continue
+		}
+		n.slot = len(c.usable)
+		c.usable = append(c.usable, n)
+		c.view = append(c.view, strategy.Node{ID: n.ID, Weight: 1, InFlight: n.inFlight, Probed: n.probed})
+	}
+}
+
+// Healthy counts the healthy nodes, Present all that discovery knows.
+func (c *Cluster) Healthy() (healthyNodes, present int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range c.nodes {
+		if n.health == healthy && !n.gone {
+			healthyNodes++
+		}
+	}
+	return healthyNodes, c.present()
+}
