@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/fairlead/fairlead/cdk/template"
+)
+
+var update = flag.Bool("update", false, "renew cdk/template/template.json")
+
+const goldenFile = "template/template.json"
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
+// TestGolden keeps the committed template equal to what the app synthesizes.
+func TestGolden(t *testing.T) {
+	needNode(t)
+	got, err := synthesize(t.TempDir(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(goldenFile, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("the app synthesizes another template than %s; look at the difference with `go test ./cdk -update` and git diff\nfirst difference: %s",
+			goldenFile, firstDifference(want, got))
+	}
+}
+
+func needNode(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("the CDK needs Node.js, which is not installed: the golden template is not compared")
+	}
+}
+
+// synthesize makes the golden template: with placeholders for the programs, and
+// with stable keys in place of the CDK's content hashes.
+func synthesize(programsFolder, outputFolder string) ([]byte, error) {
+	programs := map[string]program{}
+	for _, asset := range template.Assets() {
+		path := filepath.Join(programsFolder, filepath.Base(asset.Key))
+		if err := os.WriteFile(path, asset.Stub(), 0o755); err != nil {
+			return nil, err
+		}
+		made, err := load(path)
+		if err != nil {
+			return nil, err
+		}
+		programs[asset.Name] = made
+	}
+	app := newApp(outputFolder)
+	newStack(app, defaultStack, programs)
+	app.Synth(nil)
+
+	text, err := os.ReadFile(filepath.Join(outputFolder, defaultStack+".template.json"))
+	if err != nil {
+		return nil, err
+	}
+	keys, err := uploadedKeys(filepath.Join(outputFolder, defaultStack+".assets.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, asset := range template.Assets() {
+		key, ok := keys[programs[asset.Name].sha256]
+		if !ok {
+			return nil, fmt.Errorf("the CDK uploads no asset with the content of %s", asset.Name)
+		}
+		text = bytes.ReplaceAll(text, []byte(key), []byte(asset.Key))
+	}
+	var tree any
+	if err := json.Unmarshal(text, &tree); err != nil {
+		return nil, err
+	}
+	var pretty bytes.Buffer
+	encoder := json.NewEncoder(&pretty)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(tree); err != nil {
+		return nil, err
+	}
+	return pretty.Bytes(), nil
+}
+
+// uploadedKeys reads the CDK's asset manifest: the object key of each file that it
+// uploads, by the SHA-256 of the file's content.
+func uploadedKeys(manifest string) (map[string]string, error) {
+	raw, err := os.ReadFile(manifest)
+	if err != nil {
+		return nil, err
+	}
+	var parsed struct {
+		Files map[string]struct {
+			Source       struct{ Path string }
+			Destinations map[string]struct{ ObjectKey string }
+		}
+	}
+	if err := json.Unmarshal(raw, &parsed); err != nil {
+		return nil, err
+	}
+	keys := map[string]string{}
+	for _, file := range parsed.Files {
+		if strings.HasSuffix(file.Source.Path, ".template.json") {
+			continue
+		}
+		staged, err := load(filepath.Join(filepath.Dir(manifest), file.Source.Path))
+		if err != nil {
+			return nil, err
+		}
+		for _, destination := range file.Destinations {
+			keys[staged.sha256] = destination.ObjectKey
+		}
+	}
+	return keys, nil
+}
+
+func firstDifference(want, got []byte) string {
+	wants, gots := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	for i := range max(len(wants), len(gots)) {
+		var w, g string
+		if i < len(wants) {
+			w = wants[i]
+		}
+		if i < len(gots) {
+			g = gots[i]
+		}
+		if w != g {
+			return fmt.Sprintf("line %d\n  golden: %s\n  synth:  %s", i+1, w, g)
+		}
+	}
+	return "none"
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// stackTag is on everything; Teardown and Sweep may end only instances that carry
+// it with this stack's name.
+const stackTag = "fairlead:stack"
+
+// grant is one statement of a policy, written as it reads:
+// allow("s3:GetObject").on(runs).when("StringEquals", key, value).
+type grant struct {
+	effect     awsiam.Effect
+	actions    []string
+	resources  []string
+	conditions map[string]any
+}
+
+func allow(actions ...string) grant {
+	return grant{effect: awsiam.Effect_ALLOW, actions: actions}
+}
+
+func deny(actions ...string) grant {
+	return grant{effect: awsiam.Effect_DENY, actions: actions}
+}
+
+func (g grant) on(resources ...string) grant {
+	g.resources = resources
+	return g
+}
+
+// onAll is for actions that AWS authorizes on no particular resource. Each use
+// stands with its reason in cdk/template/policies_test.go.
+func (g grant) onAll() grant { return g.on("*") }
+
+// when adds a condition; several must all hold, and one value of each suffices.
+func (g grant) when(operator, key string, values ...string) grant {
+	conditions := map[string]any{}
+	for had, keys := range g.conditions {
+		conditions[had] = keys
+	}
+	keys := map[string]any{key: anys(values)}
+	if had, ok := conditions[operator].(map[string]any); ok {
+		for k, v := range had {
+			keys[k] = v
+		}
+	}
+	conditions[operator] = keys
+	g.conditions = conditions
+	return g
+}
+
+func policy(grants ...grant) awsiam.PolicyDocument {
+	var statements []awsiam.PolicyStatement
+	for _, g := range grants {
+		props := &awsiam.PolicyStatementProps{
+			Effect:    g.effect,
+			Actions:   jsii.Strings(g.actions...),
+			Resources: jsii.Strings(g.resources...),
+		}
+		if len(g.conditions) > 0 {
+			props.Conditions = &g.conditions
+		}
+		statements = append(statements, awsiam.NewPolicyStatement(props))
+	}
+	return awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements})
+}
+
+// newRole has its whole policy inline: it exists, complete, before whatever
+// takes it on.
+func newRole(scope constructs.Construct, id, service, description string, grants ...grant) awsiam.Role {
+	return awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
+		AssumedBy:      awsiam.NewServicePrincipal(jsii.String(service), nil),
+		Description:    jsii.String(description),
+		InlinePolicies: &map[string]awsiam.PolicyDocument{"grants": policy(grants...)},
+	})
+}
+
+// addPolicy is for grants that name a resource which itself needs the role: in
+// the role they would be a cycle, which only the deployment would find.
+func addPolicy(scope constructs.Construct, id string, role awsiam.Role, grants ...grant) {
+	awsiam.NewCfnPolicy(scope, jsii.String(id), &awsiam.CfnPolicyProps{
+		PolicyName:     jsii.String(id),
+		PolicyDocument: policy(grants...),
+		Roles:          &[]*string{role.RoleName()},
+	})
+}
+
+// arn names a resource of this account and region.
+func arn(service, resource string) string {
+	return "arn:" + *awscdk.Aws_PARTITION() + ":" + service + ":" + *awscdk.Aws_REGION() + ":" + *awscdk.Aws_ACCOUNT_ID() + ":" + resource
+}
+
+func anys(values []string) []any {
+	all := make([]any, len(values))
+	for i, v := range values {
+		all[i] = v
+	}
+	return all
+}
