@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsec2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
@@ -16,11 +18,11 @@ import (
 type step struct {
 	name        string
 	does        string
-	memory      float64                // MB; at most 3,008, which is what new accounts may have
-	seconds     float64                // less than the timeout of each task that calls it
-	groups      []awsec2.SecurityGroup // in the VPC if any
-	environment map[string]string      // beside what all have
-	grants      []grant                // beside its logs, and its interfaces in the VPC
+	memory      float64                   // MB; at most 3,008, which is what new accounts may have
+	seconds     float64                   // less than the timeout of each task that calls it
+	groups      []awsec2.CfnSecurityGroup // in the VPC if any
+	environment map[string]string         // beside what all have
+	grants      []grant                   // beside its logs, and its interfaces in the VPC
 }
 
 // functions makes steps into Lambda functions and keeps them by name.
@@ -85,8 +87,9 @@ func (f *functions) add(s step) awslambda.Function {
 		// in the VPC, and S3 through the gateway endpoint.
 		props.AllowPublicSubnet = jsii.Bool(true)
 		var groups []awsec2.ISecurityGroup
-		for _, group := range s.groups {
-			groups = append(groups, group)
+		for i, group := range s.groups {
+			groups = append(groups, awsec2.SecurityGroup_FromSecurityGroupId(f.scope, jsii.String(fmt.Sprint(id, "Group", i)),
+				group.AttrGroupId(), &awsec2.SecurityGroupImportOptions{Mutable: jsii.Bool(false)}))
 		}
 		props.SecurityGroups = &groups
 	}

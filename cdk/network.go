@@ -15,13 +15,13 @@ const (
 
 // network is a VPC of its own with a public subnet in each of two zones, and one
 // security group per part. Public addresses, because a NAT gateway costs while
-// nothing runs; nothing gets in, because no rule names an address.
+// nothing runs; nothing gets in, because no rule lets an address in.
 type network struct {
 	vpc     awsec2.Vpc
-	nodes   awsec2.SecurityGroup
-	proxy   awsec2.SecurityGroup
-	workers awsec2.SecurityGroup // Aim and Shard: the load
-	admin   awsec2.SecurityGroup // Aim alone: the proxy's admin port
+	nodes   awsec2.CfnSecurityGroup
+	proxy   awsec2.CfnSecurityGroup
+	workers awsec2.CfnSecurityGroup // Aim and Shard: the load
+	admin   awsec2.CfnSecurityGroup // Aim alone: the proxy's admin port
 }
 
 func newNetwork(stack awscdk.Stack) network {
@@ -43,37 +43,58 @@ func newNetwork(stack awscdk.Stack) network {
 		// uses the default group.
 		RestrictDefaultSecurityGroup: jsii.Bool(false),
 	})
-	group := func(id, description string) awsec2.SecurityGroup {
-		return awsec2.NewSecurityGroup(stack, jsii.String(id), &awsec2.SecurityGroupProps{
-			Vpc:              vpc,
-			Description:      jsii.String(description),
-			AllowAllOutbound: jsii.Bool(false),
+	group := func(id, description string, egress ...any) awsec2.CfnSecurityGroup {
+		return awsec2.NewCfnSecurityGroup(stack, jsii.String(id), &awsec2.CfnSecurityGroupProps{
+			VpcId:            vpc.VpcId(),
+			GroupDescription: jsii.String(description),
+			// In the group, not beside it: a group made without any lets everything out.
+			SecurityGroupEgress: &egress,
 		})
 	}
-	n := network{
-		vpc:     vpc,
-		nodes:   group("NodesGroup", "Fairlead nodes"),
-		proxy:   group("ProxyGroup", "Fairlead proxy"),
-		workers: group("WorkersGroup", "Fairlead load workers"),
-		admin:   group("AdminGroup", "Fairlead: who may steer the proxy"),
-	}
-	connect(n.workers, n.nodes, backendPort, "direct load and path proof")
-	connect(n.proxy, n.nodes, backendPort, "forwarded requests and health probes")
-	connect(n.workers, n.proxy, proxyPort, "load")
-	connect(n.admin, n.proxy, adminPort, "strategy, reset, statistics")
+	n := network{vpc: vpc}
+	n.nodes = group("NodesGroup", "Fairlead nodes", toAWS())
+	n.proxy = group("ProxyGroup", "Fairlead proxy", toAWS(), to(n.nodes, backendPort, "forwarded requests and health probes"))
+	n.workers = group("WorkersGroup", "Fairlead load workers", toAWS(),
+		to(n.nodes, backendPort, "direct load and path proof"), to(n.proxy, proxyPort, "load"))
+	n.admin = group("AdminGroup", "Fairlead: who may steer the proxy", to(n.proxy, adminPort, "strategy, reset, statistics"))
 
-	// AWS's own APIs have no security group to name, and the gateway endpoint is
-	// reached at S3's public addresses.
-	for _, caller := range []awsec2.SecurityGroup{n.nodes, n.proxy, n.workers} {
-		caller.AddEgressRule(awsec2.Peer_AnyIpv4(), awsec2.Port_Tcp(jsii.Number(443)), jsii.String("AWS APIs"), nil)
+	ingress := func(id string, group, from awsec2.CfnSecurityGroup, port float64, why string) {
+		awsec2.NewCfnSecurityGroupIngress(stack, jsii.String(id), &awsec2.CfnSecurityGroupIngressProps{
+			GroupId:               group.AttrGroupId(),
+			SourceSecurityGroupId: from.AttrGroupId(),
+			IpProtocol:            jsii.String("tcp"),
+			FromPort:              &port,
+			ToPort:                &port,
+			Description:           &why,
+		})
 	}
+	ingress("NodesFromProxy", n.nodes, n.proxy, backendPort, "forwarded requests and health probes")
+	ingress("NodesFromWorkers", n.nodes, n.workers, backendPort, "direct load and path proof")
+	ingress("ProxyFromWorkers", n.proxy, n.workers, proxyPort, "load")
+	ingress("ProxyFromAdmin", n.proxy, n.admin, adminPort, "strategy, reset, statistics")
 	return n
 }
 
-// connect opens one port from one group to another, on both sides.
-func connect(from, to awsec2.SecurityGroup, port float64, why string) {
-	from.AddEgressRule(to, awsec2.Port_Tcp(&port), &why, jsii.Bool(true))
-	to.AddIngressRule(from, awsec2.Port_Tcp(&port), &why, jsii.Bool(true))
+// toAWS is the one rule that names addresses: AWS's APIs have no group, and the
+// gateway endpoint is reached at S3's public ones.
+func toAWS() any {
+	return &awsec2.CfnSecurityGroup_EgressProperty{
+		CidrIp:      jsii.String("0.0.0.0/0"),
+		IpProtocol:  jsii.String("tcp"),
+		FromPort:    jsii.Number(443),
+		ToPort:      jsii.Number(443),
+		Description: jsii.String("AWS APIs"),
+	}
+}
+
+func to(group awsec2.CfnSecurityGroup, port float64, why string) any {
+	return &awsec2.CfnSecurityGroup_EgressProperty{
+		DestinationSecurityGroupId: group.AttrGroupId(),
+		IpProtocol:                 jsii.String("tcp"),
+		FromPort:                   &port,
+		ToPort:                     &port,
+		Description:                &why,
+	}
 }
 
 // subnetIDs lists the subnets, one a zone.

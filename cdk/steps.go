@@ -25,7 +25,7 @@ func addSteps(f *functions, in stepInputs) {
 	trials := objects(f.results, "runs/*/trials/*")
 	list := allow("s3:ListBucket").on(*f.results.BucketArn()).when("StringLike", "s3:prefix", "runs/*")
 	readWrite := allow("s3:GetObject", "s3:PutObject").on(runs)
-	workers := []awsec2.SecurityGroup{in.network.workers}
+	workers := []awsec2.CfnSecurityGroup{in.network.workers}
 
 	for _, s := range []step{
 		{
@@ -60,7 +60,7 @@ func addSteps(f *functions, in stepInputs) {
 		},
 		{
 			name: "aim", does: "proves the paths, sets the strategy, names the first instant, reads the samples", memory: 512, seconds: 120,
-			groups: append([]awsec2.SecurityGroup{in.network.admin}, workers...),
+			groups: append([]awsec2.CfnSecurityGroup{in.network.admin}, workers...),
 			grants: []grant{readWrite},
 		},
 		{
@@ -117,8 +117,8 @@ func launchGrants(in stepInputs, stack string) []grant {
 	for _, subnet := range in.network.subnetIDs() {
 		used = append(used, arn("ec2", "subnet/"+subnet))
 	}
-	for _, group := range []awsec2.SecurityGroup{in.network.nodes, in.network.proxy} {
-		used = append(used, arn("ec2", "security-group/"+*group.SecurityGroupId()))
+	for _, group := range []awsec2.CfnSecurityGroup{in.network.nodes, in.network.proxy} {
+		used = append(used, arn("ec2", "security-group/"+*group.AttrGroupId()))
 	}
 	made := []string{arn("ec2", "instance/*"), arn("ec2", "volume/*")}
 	image := "arn:" + *awscdk.Aws_PARTITION() + ":ec2:" + *awscdk.Aws_REGION() + "::image/*"
