@@ -79,6 +79,7 @@ func streamBody(r *Request, s signature, c iam.Credentials) error {
 	hr := r.HTTP
 	switch s.payload {
 	case unsignedPayload:
+		hr.Body = readCloser{&lengthReader{hr.Body}, hr.Body}
 	case signedChunks, signedTrailer, unsignedTrailer:
 		length, err := strconv.ParseInt(hr.Header.Get(decodedLengthKey), 10, 64)
 		if err != nil || length < 0 {
@@ -127,6 +128,14 @@ func (h *hashReader) Read(p []byte) (int, error) {
 	if err == io.EOF && !bytes.Equal(h.hash.Sum(nil), h.want) {
 		return n, &Error{Code: "XAmzContentSHA256Mismatch", Message: "The provided 'x-amz-content-sha256' header does not match what was computed."}
 	}
+	return n, bodyError(err)
+}
+
+// lengthReader passes a body on and names its truncation.
+type lengthReader struct{ from io.Reader }
+
+func (l *lengthReader) Read(p []byte) (int, error) {
+	n, err := l.from.Read(p)
 	return n, bodyError(err)
 }
 

@@ -1,13 +1,12 @@
 package gateway
 
 import (
+	"crypto/rand"
 	"fmt"
 	"mime"
 	"net/http"
 	"net/url"
 	"strings"
-
-	"crypto/rand"
 )
 
 // newRequestID makes an id in the form of a UUID, as most services' are.
@@ -33,11 +32,11 @@ func (r *Request) detect() error {
 		}
 		// /service/<Name>/operation/<Op>, perhaps after a prefix (Smithy RPC v2 CBOR, "URI").
 		parts := strings.Split(strings.Trim(r.HTTP.URL.Path, "/"), "/")
-		if n := len(parts); r.HTTP.Method != http.MethodPost || n < 4 || parts[n-4] != "service" || parts[n-2] != "operation" {
+		n := len(parts)
+		if r.HTTP.Method != http.MethodPost || n < 4 || parts[n-4] != "service" || parts[n-2] != "operation" {
 			return &Error{Code: "UnknownOperationException", Message: "an rpc-v2-cbor request is a POST to /service/<Name>/operation/<Operation>", Status: http.StatusNotFound}
-		} else {
-			r.Operation = parts[n-1]
 		}
+		r.Operation = parts[n-1]
 	case target != "":
 		r.Protocol = JSON
 		r.Operation = target[strings.LastIndexByte(target, '.')+1:]

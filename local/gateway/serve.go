@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -124,16 +123,12 @@ func (t table) ServeAWS(w http.ResponseWriter, r *Request) {
 		WriteError(w, r, UnknownOperation(r, r.Operation))
 		return
 	}
-	out, err := call(r.HTTP.Context(), operation, r)
+	out, err := operation(r.HTTP.Context(), r)
 	if err != nil {
 		WriteError(w, r, err)
 		return
 	}
 	WriteOutput(w, r, out)
-}
-
-func call(ctx context.Context, operation Operation, r *Request) (any, error) {
-	return operation(ctx, r)
 }
 
 // UnknownOperation is the refusal of an operation that the local cloud does not
