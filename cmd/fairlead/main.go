@@ -1,0 +1,79 @@
+// The command fairlead. This program is only the launcher: it reads the command
+// line, refuses bad input at once, compiles the rest and becomes it. It imports
+// nothing heavy, so that `go run ./cmd/fairlead` soon has something to say.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/term"
+
+	"github.com/fairlead/fairlead/cmd/fairlead/command"
+	"github.com/fairlead/fairlead/cmd/fairlead/programs"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:], command.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+func run(args []string, s command.IO) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	become := func(ctx context.Context, plan []byte) (int, error) {
+		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
+		if ctx.Err() != nil {
+			return command.ExitInterrupted, nil
+		}
+		if err != nil {
+			return command.ExitFailed, err
+		}
+		stop()
+		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan)
+	}
+	return command.Execute(ctx, args, s, command.Actions{
+		Run:    func(ctx context.Context, o command.Run) (int, error) { return become(ctx, o.PlanJSON) },
+		Serve:  func(ctx context.Context, _ command.Serve) (int, error) { return become(ctx, nil) },
+		Report: func(ctx context.Context, _ command.Report) (int, error) { return become(ctx, nil) },
+	})
+}
+
+// engine replaces this process by the engine with the same arguments. A plan
+// that came on standard input has been read already and is handed on in an unlinked file.
+func engine(path string, args []string, plan []byte) error {
+	env := os.Environ()
+	if exe, err := os.Executable(); err == nil && strings.Contains(exe, string(filepath.Separator)+"go-build") {
+		// `go run` does not pass on every signal: the engine ends when it is gone.
+		env = append(env, command.ParentVariable+"="+strconv.Itoa(os.Getppid()))
+	}
+	for _, a := range args {
+		if a == "-" && plan != nil {
+			if err := feedStdin(plan); err != nil {
+				return err
+			}
+		}
+	}
+	return syscall.Exec(path, append([]string{path}, args...), env)
+}
+
+func feedStdin(plan []byte) error {
+	f, err := os.CreateTemp("", "fairlead-plan-*.json")
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(f.Name()); err != nil { // the open file stays readable
+		return err
+	}
+	if _, err := f.Write(plan); err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		return err
+	}
+	return syscall.Dup3(int(f.Fd()), 0, 0)
+}
