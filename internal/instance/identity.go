@@ -121,3 +121,14 @@ func get(ctx context.Context, m Metadata, path string) ([]byte, error) {
 	const most = 64 << 10 // no metadata of ours is near it
 	return io.ReadAll(io.LimitReader(out.Content, most))
 }
+
+// Region asks the metadata service for the region of this instance.
+func Region(ctx context.Context, m Metadata) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, metadataWait)
+	defer cancel()
+	region, err := get(ctx, m, "placement/region")
+	if err != nil {
+		return "", fmt.Errorf("instance metadata placement/region: %w", err)
+	}
+	return string(region), nil
+}
