@@ -34,7 +34,7 @@ func (g grant) on(resources ...string) grant {
 }
 
 // onAll is for actions that AWS authorizes on no particular resource. Each use
-// stands with its reason in cdk/template/policies_test.go.
+// stands with its reason in cdk/template/grants_test.go.
 func (g grant) onAll() grant { return g.on("*") }
 
 // when adds a condition; several must all hold, and one value of each suffices.

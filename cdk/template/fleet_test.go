@@ -1,0 +1,86 @@
+package template
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLaunchTemplates(t *testing.T) {
+	d := parse(t)
+	profiles, groups := map[string]bool{}, map[string]bool{}
+	for id, template := range d.each("AWS::EC2::LaunchTemplate") {
+		data := template.Properties["LaunchTemplateData"]
+		for _, c := range []struct {
+			path []any
+			want string
+			why  string
+		}{
+			{[]any{"MetadataOptions", "HttpTokens"}, "required", "IMDSv1 hands credentials to any request forger"},
+			{[]any{"MetadataOptions", "HttpPutResponseHopLimit"}, "1", "only the instance itself asks"},
+			{[]any{"BlockDeviceMappings", 0, "Ebs", "Encrypted"}, "true", ""},
+			{[]any{"BlockDeviceMappings", 0, "Ebs", "DeleteOnTermination"}, "true", "or each run leaves volumes"},
+			{[]any{"BlockDeviceMappings", 0, "Ebs", "VolumeType"}, "gp3", ""},
+			{[]any{"Monitoring", "Enabled"}, "true", "basic metrics come every five minutes"},
+			{[]any{"InstanceInitiatedShutdownBehavior"}, "terminate", "the instance's own timer shuts it down"},
+			{[]any{"ImageId"}, "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64", ""},
+			{[]any{"NetworkInterfaces"}, "", "RunInstances would refuse its SubnetId"},
+			{[]any{"KeyName"}, "", "no SSH"},
+			{[]any{"UserData"}, "", "it comes with each RunInstances, since it holds the expiry"},
+			{[]any{"InstanceType"}, "", "the plan says it"},
+		} {
+			if got := text(at(data, c.path...)); got != c.want {
+				t.Errorf("%s: %v = %q, want %q; %s", id, c.path, got, c.want, c.why)
+			}
+		}
+		profiles[text(at(data, "IamInstanceProfile", "Arn"))] = true
+		groups[text(at(data, "SecurityGroupIds"))] = true
+	}
+	if len(profiles) != 2 || len(groups) != 2 {
+		t.Errorf("node and proxy share a profile or a group: %v, %v", profiles, groups)
+	}
+}
+
+func TestDocument(t *testing.T) {
+	d := parse(t)
+	for id, document := range d.each("AWS::SSM::Document") {
+		if document.Properties["Name"] != nil {
+			t.Errorf("%s has a fixed name and can so never be replaced", id)
+		}
+		parameters, _ := at(document.Properties, "Content", "parameters").(map[string]any)
+		if len(parameters) != 4 {
+			t.Errorf("%s has %d parameters, want 4", id, len(parameters))
+		}
+		for name, parameter := range parameters {
+			pattern := text(at(parameter, "allowedPattern"))
+			if !strings.HasPrefix(pattern, "^") || !strings.HasSuffix(pattern, "$") {
+				t.Errorf("%s is pasted into a shell script and its pattern %q is not anchored", name, pattern)
+			}
+		}
+	}
+}
+
+func TestResults(t *testing.T) {
+	d := parse(t)
+	for id, bucket := range d.each("AWS::S3::Bucket") {
+		if bucket.DeletionPolicy != "Retain" {
+			t.Errorf("%s goes with the stack, and the evidence with it", id)
+		}
+		if got := text(at(bucket.Properties, "BucketEncryption", "ServerSideEncryptionConfiguration", 0, "ServerSideEncryptionByDefault", "SSEAlgorithm")); got != "AES256" {
+			t.Errorf("%s: encryption %q", id, got)
+		}
+		for _, block := range []string{"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"} {
+			if at(bucket.Properties, "PublicAccessBlockConfiguration", block) != true {
+				t.Errorf("%s: %s is off", id, block)
+			}
+		}
+		if at(bucket.Properties, "LifecycleConfiguration", "Rules", 0, "AbortIncompleteMultipartUpload") == nil {
+			t.Errorf("%s keeps, and bills, uploads that were never finished", id)
+		}
+	}
+	for id, policy := range d.each("AWS::S3::BucketPolicy") {
+		statement := at(policy.Properties, "PolicyDocument", "Statement", 0)
+		if text(at(statement, "Effect")) != "Deny" || text(at(statement, "Condition", "Bool", "aws:SecureTransport")) != "false" {
+			t.Errorf("%s does not refuse plain HTTP: %v", id, statement)
+		}
+	}
+}
