@@ -26,7 +26,7 @@ func Parameters() []Parameter {
 		{"Service", "Which program it is.", `^(backend|proxy)$`},
 		// No quote, dollar, backslash or percent: the arguments pass through bash
 		// once and through a systemd unit once.
-		{"Arguments", "The program's flags.", `^-[A-Za-z0-9 =,.:/_-]{1,1023}$`},
+		{"Arguments", "The program's flags.", `^-[A-Za-z0-9 =,.:/_-]{1,999}$`},
 	}
 }
 
