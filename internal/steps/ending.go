@@ -1,0 +1,178 @@
+package steps
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+// unseenTime is how long EC2 may not yet know an instance that it has just
+// started. An id unknown for longer has ended, and EC2 has forgotten it.
+const unseenTime = 2 * time.Minute
+
+// ending ends one run's machines: those that Launch recorded and those that
+// carry the run's tags. Either list may lack some: a record whose write was
+// lost, a tag search that lags behind.
+type ending struct {
+	fleet    Ender
+	stack    string
+	run      string
+	recorded []bench.Instance
+
+	began time.Time
+	seen  map[string]Machine   // latest sight of each
+	gone  map[string]time.Time // when each was first seen terminated
+}
+
+func newEnding(fleet Ender, stack, run string, recorded []bench.Instance) *ending {
+	return &ending{
+		fleet: fleet, stack: stack, run: run, recorded: recorded,
+		began: time.Now(), seen: map[string]Machine{}, gone: map[string]time.Time{},
+	}
+}
+
+// end asks until everything is terminated, and looks twice: after the last one
+// is gone the tags are searched anew. When ctx ends, left is what is not known
+// to be gone. The error is the last one, if something is left because of it.
+func (e *ending) end(ctx context.Context) (left []string, err error) {
+	clean := false
+	ended := poll(ctx, func(ctx context.Context) (bool, error) {
+		// An error of one round may be gone in the next; all that counts is the end.
+		if err = e.look(ctx); err != nil {
+			return false, nil
+		}
+		left = e.left()
+		if len(left) == 0 {
+			again := clean
+			clean = true
+			return again, nil
+		}
+		clean = false
+		err = e.terminate(ctx, left)
+		return false, nil
+	})
+	if ended == nil {
+		return nil, nil
+	}
+	if len(e.seen) == 0 && err != nil {
+		return e.left(), err // EC2 told nothing at all
+	}
+	return e.left(), err
+}
+
+// look updates what is seen by tag and by recorded id. A filter by id, unlike a
+// request by id, does not fail on one that EC2 does not know.
+func (e *ending) look(ctx context.Context) error {
+	found, err := e.fleet.Instances(ctx, ofRun(e.stack, e.run))
+	if err != nil {
+		return err
+	}
+	for _, m := range found {
+		e.see(m)
+	}
+	var unseen []string
+	for _, i := range e.recorded {
+		if _, ok := e.seen[i.ID]; !ok {
+			unseen = append(unseen, i.ID)
+		}
+	}
+	for ids := range slices.Chunk(unseen, 200) { // EC2's limit of a filter's values
+		found, err := e.fleet.Instances(ctx, map[string][]string{"instance-id": ids})
+		if err != nil {
+			return err
+		}
+		for _, m := range found {
+			e.see(m)
+		}
+	}
+	return nil
+}
+
+func (e *ending) see(m Machine) {
+	e.seen[m.ID] = m
+	if _, known := e.gone[m.ID]; m.State == stateTerminated && !known {
+		e.gone[m.ID] = time.Now().UTC()
+	}
+}
+
+// left lists what is not known to be gone.
+func (e *ending) left() []string {
+	ids := map[string]bool{}
+	for id, m := range e.seen {
+		if m.State != stateTerminated {
+			ids[id] = true
+		}
+	}
+	for _, i := range e.recorded {
+		if _, seen := e.seen[i.ID]; !seen && time.Since(i.Launched) < unseenTime {
+			ids[i.ID] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// terminate asks for all at once, and one by one if EC2 refuses the lot for one
+// of them. Asking again is harmless.
+func (e *ending) terminate(ctx context.Context, ids []string) error {
+	err := e.fleet.Terminate(ctx, ids)
+	if err == nil || !errors.Is(err, ErrNoMachine) {
+		return err
+	}
+	var last error
+	for _, id := range ids {
+		if err := e.fleet.Terminate(ctx, []string{id}); err != nil && !errors.Is(err, ErrNoMachine) {
+			last = err
+		}
+	}
+	return last
+}
+
+// receipt says what is gone and what is left.
+func (e *ending) receipt(by string, left []string) bench.Receipt {
+	r := bench.Receipt{Run: e.run, By: by, At: time.Now().UTC(), Ended: []bench.Ended{}, Left: left}
+	if r.Left == nil {
+		r.Left = []string{}
+	}
+	for id, at := range e.gone {
+		m := e.seen[id]
+		r.Ended = append(r.Ended, bench.Ended{
+			ID: id, Kind: "instance", Group: m.Tags[bench.TagGroup], Type: m.Type, Launched: m.Launched, Ended: at,
+		})
+	}
+	for _, i := range e.recorded { // gone for so long that EC2 has forgotten it
+		if _, seen := e.seen[i.ID]; !seen && !slices.Contains(left, i.ID) {
+			r.Ended = append(r.Ended, bench.Ended{ID: i.ID, Kind: "instance", Group: i.Group, Type: i.Type, Launched: i.Launched, Ended: e.began.UTC()})
+		}
+	}
+	sortEnded(r.Ended)
+	return r
+}
+
+func sortEnded(list []bench.Ended) {
+	slices.SortFunc(list, func(a, b bench.Ended) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.ID, b.ID)) })
+}
+
+// merge keeps what an earlier receipt saw: when a machine ended, and machines
+// that EC2 has forgotten since.
+func merge(earlier, now bench.Receipt) bench.Receipt {
+	at := map[string]int{}
+	for k, e := range now.Ended {
+		at[e.ID] = k
+	}
+	for _, e := range earlier.Ended {
+		if k, known := at[e.ID]; known {
+			if e.Ended.Before(now.Ended[k].Ended) {
+				now.Ended[k] = e
+			}
+		} else if !slices.Contains(now.Left, e.ID) {
+			now.Ended = append(now.Ended, e)
+		}
+	}
+	sortEnded(now.Ended)
+	return now
+}

@@ -1,0 +1,117 @@
+package steps
+
+import (
+	"fmt"
+	"strings"
+)
+
+// InvalidPlan is an input that cannot run. Its message lists every mistake.
+type InvalidPlan struct{ Err error }
+
+func (e *InvalidPlan) Error() string { return e.Err.Error() }
+func (e *InvalidPlan) Unwrap() error { return e.Err }
+
+// OverBudget is a plan that would cost more than its own maxUSD.
+type OverBudget struct{ Estimate, Max float64 }
+
+func (e *OverBudget) Error() string {
+	return fmt.Sprintf("the run would cost about $%.2f, above maxUSD %.2f: ask for fewer blocks, nodes or shards, or set maxUSD to %.2f", e.Estimate, e.Max, e.Estimate*1.1)
+}
+
+// RunNameTaken is a run whose keys belong to another execution.
+type RunNameTaken struct{ Run, Owner string }
+
+func (e *RunNameTaken) Error() string {
+	return fmt.Sprintf("the results of run %s belong to execution %s: start the execution under another name", e.Run, e.Owner)
+}
+
+// Cancelled is a launch that came after the run had been given up.
+type Cancelled struct{ Run string }
+
+func (e *Cancelled) Error() string {
+	return fmt.Sprintf("run %s has been cancelled: nothing more is launched", e.Run)
+}
+
+// NoCapacity is a group that no subnet's zone could take.
+type NoCapacity struct {
+	Group, Type string
+	Count       int
+	Err         error // of the last zone
+}
+
+func (e *NoCapacity) Error() string {
+	return fmt.Sprintf("no zone can start %d × %s for %s: try later, or another instance type (%v)", e.Count, e.Type, e.Group, e.Err)
+}
+func (e *NoCapacity) Unwrap() error { return e.Err }
+
+// QuotaExceeded is a group that the account's own limits forbid.
+type QuotaExceeded struct {
+	Group, Type string
+	Count       int
+	Err         error
+}
+
+func (e *QuotaExceeded) Error() string {
+	return fmt.Sprintf("the account's limit forbids %d × %s for %s: use fewer or smaller nodes, or ask for a higher quota (%v)", e.Count, e.Type, e.Group, e.Err)
+}
+func (e *QuotaExceeded) Unwrap() error { return e.Err }
+
+// SetupFailed is a node on which the program could not be installed or started.
+type SetupFailed struct{ Node, Group, Reason string }
+
+func (e *SetupFailed) Error() string {
+	return fmt.Sprintf("setup of %s (%s) failed: %s", e.Node, e.Group, e.Reason)
+}
+
+// NodeLost is an instance that ended, or never ran, before the first trial.
+type NodeLost struct{ Node, Group, Reason string }
+
+func (e *NodeLost) Error() string {
+	return fmt.Sprintf("%s (%s) is lost: %s", e.Node, e.Group, e.Reason)
+}
+
+// PathUnproven names, with the reason, the nodes that never answered through a
+// target: "cluster1 through proxy: i-1 (never chosen)".
+type PathUnproven struct{ Missing []string }
+
+func (e *PathUnproven) Error() string {
+	return "not every node answered: " + strings.Join(e.Missing, "; ")
+}
+
+// NodesUnhealthy is a trial that cannot begin with all of its nodes.
+type NodesUnhealthy struct {
+	Trial string
+	Nodes []string // "i-1 (unhealthy)"
+}
+
+func (e *NodesUnhealthy) Error() string {
+	return fmt.Sprintf("trial %s cannot begin: %s", e.Trial, strings.Join(e.Nodes, ", "))
+}
+
+// LeaseTaken is a shard whose load another invocation has sent, or is sending.
+type LeaseTaken struct {
+	Trial string
+	Shard int
+	Owner string
+}
+
+func (e *LeaseTaken) Error() string {
+	return fmt.Sprintf("shard %d of trial %s belongs to %s: a load is never sent twice", e.Shard, e.Trial, e.Owner)
+}
+
+// StillRunning is a fleet that a sweep could not end; the next sweep tries again.
+type StillRunning struct{ Instances []string }
+
+func (e *StillRunning) Error() string {
+	return "not ended: " + strings.Join(e.Instances, ", ") + "; the next sweep tries again"
+}
+
+// StepFailed is any other failure, under a name that says so: without it Step
+// Functions would show the name of Go's wrapping type.
+type StepFailed struct {
+	Step string
+	Err  error
+}
+
+func (e *StepFailed) Error() string { return e.Step + ": " + e.Err.Error() }
+func (e *StepFailed) Unwrap() error { return e.Err }
