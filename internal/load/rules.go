@@ -1,0 +1,78 @@
+package load
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+// The bounds beyond which a trial is no evidence.
+const (
+	maxLateShare  = 0.01                 // of a rate's sends over 1 ms late
+	maxClockOff   = 5 * time.Millisecond // of a worker against the target
+	minAchieved   = 0.99                 // sent / planned
+	maxCPU        = 0.85                 // of a worker, or of the balancer
+	maxBurstShare = 0.5                  // of a burst's whole time spent sending it
+	maxLateStart  = 0.05                 // of a closed load's duration
+)
+
+// ruleFacts are what the tally does not say.
+type ruleFacts struct {
+	stopped error         // why the worker ended early, nil if it did not
+	late    time.Duration // connections were ready this long after T0
+	capped  int           // requests that found no socket
+}
+
+// shardRules gives the reasons for which one worker's slice is no evidence.
+func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
+	var why []string
+	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
+	if f.stopped != nil {
+		say("%v after %d of %d requests", f.stopped, t.Requests, max(t.Planned, t.Requests))
+	}
+	if f.capped > 0 {
+		say("%d requests found all %d sockets in use", f.capped, MaxSockets)
+	}
+	if n := t.Failures[FailureSockets]; n > 0 {
+		say("the worker ran out of descriptors or ports for %d requests", n)
+	}
+	if a.Load.Kind == bench.LoadRate && t.SendLag.Late > maxLateShare {
+		say("%.1f %% of the sends were more than 1 ms late (p99 %.1f ms), the bound is 1 %%", t.SendLag.Late*100, float64(t.SendLag.P99)/1000)
+	}
+	if off := time.Duration(t.ClockOff).Abs(); off > maxClockOff {
+		say("the worker's clock is %v off, the bound is %v", time.Duration(t.ClockOff).Round(100*time.Microsecond), maxClockOff)
+	}
+	if f.stopped == nil && float64(t.Requests) < minAchieved*float64(t.Planned) {
+		say("only %d of %d planned requests were sent", t.Requests, t.Planned)
+	}
+	if t.CPU > maxCPU {
+		say("the worker used %.0f %% of its CPU, the bound is %.0f %%", t.CPU*100, maxCPU*100)
+	}
+	if a.Load.Kind == bench.LoadClosed && f.late > time.Duration(maxLateStart*float64(a.Load.Duration)) {
+		say("the worker was ready %v after T0", f.late.Round(time.Millisecond))
+	}
+	return why
+}
+
+// trialRules gives the reasons that only the shards together show.
+func trialRules(a bench.Aim, t bench.Tally) []string {
+	var why []string
+	if t.ShardsDone < t.Shards {
+		why = append(why, fmt.Sprintf("%d of %d shards left no tally", t.Shards-t.ShardsDone, t.Shards))
+	}
+	// A burst has no schedule to be late for. But if sending it took most of
+	// the time, then the workers were measured and not the nodes.
+	if a.Load.Kind == bench.LoadBurst && t.Seconds > 0 {
+		if span := t.LastSend.Sub(t.FirstSend).Seconds(); span > maxBurstShare*t.Seconds {
+			why = append(why, fmt.Sprintf("sending the burst took %.0f ms of its %.0f ms", span*1000, t.Seconds*1000))
+		}
+	}
+	if a.Load.Kind == bench.LoadBurst && t.ShardsDone == t.Shards && t.Planned != a.Load.Requests {
+		why = append(why, fmt.Sprintf("the shards planned %d requests instead of %d", t.Planned, a.Load.Requests))
+	}
+	if t.Requests > 0 && t.Requests == t.Errors {
+		why = append(why, "no request was answered well")
+	}
+	return why
+}

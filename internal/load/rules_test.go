@@ -1,0 +1,104 @@
+package load
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+func newReader(r io.Reader) *bufio.Reader { return bufio.NewReader(r) }
+
+func TestShardRules(t *testing.T) {
+	rate := bench.Load{Kind: bench.LoadRate, Rate: 100, Duration: bench.Duration(10 * time.Second)}
+	fine := bench.ShardTally{Counts: bench.Counts{Planned: 1000, Requests: 1000}}
+	for _, tc := range []struct {
+		why    string
+		load   bench.Load
+		change func(*bench.ShardTally, *ruleFacts)
+		want   string
+	}{
+		{"a good slice", rate, func(*bench.ShardTally, *ruleFacts) {}, "[]"},
+		{"1 % late is allowed", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag.Late = 0.01 }, "[]"},
+		{"more is not", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag = bench.SendLag{P99: 2500, Late: 0.03} },
+			"[3.0 % of the sends were more than 1 ms late (p99 2.5 ms), the bound is 1 %]"},
+		{"a burst has no schedule to be late for", bench.Load{Kind: bench.LoadBurst, Requests: 1000},
+			func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag.Late = 1 }, "[]"},
+		{"clock behind", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.ClockOff = bench.Duration(-7 * time.Millisecond) },
+			"[the worker's clock is -7ms off, the bound is 5ms]"},
+		{"a half-dead worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Requests = 500 }, "[only 500 of 1000 planned requests were sent]"},
+		{"a saturated worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.CPU = 0.9 }, "[the worker used 90 % of its CPU, the bound is 85 %]"},
+		{"out of ports", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Failures = map[string]int{FailureSockets: 3} },
+			"[the worker ran out of descriptors or ports for 3 requests]"},
+		{"a late start shortens a closed load", bench.Load{Kind: bench.LoadClosed, Duration: bench.Duration(time.Second)},
+			func(_ *bench.ShardTally, f *ruleFacts) { f.late = 60 * time.Millisecond }, "[the worker was ready 60ms after T0]"},
+	} {
+		tally, facts := fine, ruleFacts{}
+		tc.change(&tally, &facts)
+		if got := fmt.Sprint(shardRules(bench.Aim{Load: tc.load}, tally, facts)); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.why, got, tc.want)
+		}
+	}
+}
+
+// A burst that takes as long to send as to answer measured the workers.
+func TestTrialRules(t *testing.T) {
+	t0 := time.Unix(1_800_000_000, 0)
+	a := bench.Aim{Shards: 1, Load: bench.Load{Kind: bench.LoadBurst, Requests: 10}}
+	for _, tc := range []struct {
+		span time.Duration
+		want string
+	}{
+		{100 * time.Millisecond, "[]"},
+		{700 * time.Millisecond, "[sending the burst took 700 ms of its 1000 ms]"},
+	} {
+		tally := bench.Tally{Shards: 1, ShardsDone: 1, Counts: bench.Counts{Planned: 10, Requests: 10}, Seconds: 1, FirstSend: t0, LastSend: t0.Add(tc.span)}
+		if got := fmt.Sprint(trialRules(a, tally)); got != tc.want {
+			t.Errorf("%v: %s, want %s", tc.span, got, tc.want)
+		}
+	}
+}
+
+// A target whose clock is 7 ms ahead, seen through a Date header that tells
+// whole seconds only, and through answers that take a millisecond.
+func TestClockFromDateHeaders(t *testing.T) {
+	for _, ahead := range []time.Duration{-2300 * time.Millisecond, -7 * time.Millisecond, 0, 7 * time.Millisecond, time.Hour + 999*time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			probes := 0
+			s, stop := virtual(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				probes++
+				time.Sleep(500 * time.Microsecond)
+				w.Header().Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat))
+				time.Sleep(500 * time.Microsecond)
+			}))
+			defer stop()
+			p := newPool(bench.Aim{Path: "/", Endpoints: []bench.Endpoint{{Addr: "10.0.0.1:8000"}}}, s.dial)
+			defer p.abort()
+			got := measureClock(t.Context(), p, s, time.Now().Add(10*time.Second))
+			if got.Method != "date header" || got.Error > 2*time.Millisecond || (got.Offset+ahead).Abs() > got.Error {
+				t.Errorf("%v ahead: %+v", ahead, got)
+			}
+			if probes > 60 {
+				t.Errorf("%d probes: too many for a target that is about to be measured", probes)
+			}
+		})
+	}
+}
+
+func TestClockIsNotGuessed(t *testing.T) {
+	for addr, want := range map[string]string{"127.0.5.1:8000": "same host", "10.0.0.1:8000": "not measured"} {
+		p := newPool(bench.Aim{Path: "/", Endpoints: []bench.Endpoint{{Addr: addr}}}, nil)
+		// One second is too little for two passes and dialling.
+		if got := measureClock(t.Context(), p, seams{}, time.Now().Add(time.Second)); got.Method != want || got.Offset != 0 {
+			t.Errorf("%s: %+v, want %q", addr, got, want)
+		}
+	}
+}
+
+var _ net.Listener = (*pipeListener)(nil)
