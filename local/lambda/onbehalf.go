@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/local/gateway"
+	"github.com/fairlead/fairlead/local/iam"
 )
 
 // This file is what AWS does on behalf of a function, under its execution role:
@@ -25,6 +26,9 @@ func (s *Service) renew(fn *function) error {
 	if err != nil {
 		return invalid("The role defined for the function cannot be assumed by Lambda. (%v)", err)
 	}
+	// With this key a policy can tell the function's own calls from those that
+	// Lambda makes for it, which carry none.
+	s.cfg.Roles.SetSessionKeys(creds.AccessKeyID, iam.Keys{"lambda:SourceFunctionArn": {fn.arn}})
 	s.mu.Lock()
 	fn.creds, fn.caller = creds, caller
 	s.mu.Unlock()

@@ -20,6 +20,8 @@ import (
 type Roles interface {
 	AssumeRole(roleARN, sessionName, service string, ttl time.Duration) (iam.Credentials, iam.Caller, error)
 	Authorize(c iam.Caller, action, resource string, keys iam.Keys) error
+	// SetSessionKeys gives a session condition keys that come with each of its calls.
+	SetSessionKeys(accessKeyID string, keys iam.Keys)
 }
 
 // Config is what the service needs of its surroundings.
