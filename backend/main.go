@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 func check(ctx context.Context, o options, m instance.Metadata, stdout io.Writer) error {
 	addr := o.listen
 	if addr == "" {
-		me, err := instance.Locate(ctx, m, "", false)
+		me, err := instance.Locate(ctx, m, "", false, "-listen")
 		if err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ func serve(ctx context.Context, o options, m instance.Metadata, stdout io.Writer
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
-	me, err := instance.Locate(ctx, m, o.instance, o.listen != "")
+	me, err := instance.Locate(ctx, m, o.instance, o.listen != "", "-instance and -listen")
 	if err != nil {
 		return err
 	}

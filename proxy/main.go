@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, _ io.Reader, stdout, stderr io.Writ
 func check(ctx context.Context, o options, m instance.Metadata, stdout io.Writer) error {
 	admin := o.admin
 	if admin == "" {
-		me, err := instance.Locate(ctx, m, "", false)
+		me, err := instance.Locate(ctx, m, "", false, "-admin")
 		if err != nil {
 			return err
 		}

@@ -49,7 +49,7 @@ func serve(ctx context.Context, o options, m instance.Metadata, log *slog.Logger
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
-	me, err := instance.Locate(ctx, m, o.instance, o.listen != "" && o.admin != "")
+	me, err := instance.Locate(ctx, m, o.instance, o.listen != "" && o.admin != "", "-instance, -listen and -admin")
 	if err != nil {
 		return err
 	}

@@ -10,15 +10,15 @@ import (
 
 // Locate finds out who this instance is. A program that was told its id and
 // all its addresses by flags does not need the metadata service, and it is not
-// asked. Outside EC2 the error says which flags would do.
-func Locate(ctx context.Context, m Metadata, id string, addressesGiven bool) (Identity, error) {
+// asked. Outside EC2 the error names the flags that would do.
+func Locate(ctx context.Context, m Metadata, id string, addressesGiven bool, flags string) (Identity, error) {
 	if id != "" && addressesGiven {
 		return Local(id), nil
 	}
 	me, err := Identify(ctx, m)
 	var none *NoMetadataError
 	if errors.As(err, &none) {
-		return Identity{}, fmt.Errorf("%w; outside EC2, say with flags what it would: the instance's id and the addresses to listen on", err)
+		return Identity{}, fmt.Errorf("%w; outside EC2, give %s", err, flags)
 	}
 	if err != nil {
 		return Identity{}, err
