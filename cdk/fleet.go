@@ -33,14 +33,13 @@ func newFleet(stack awscdk.Stack, network network, backend, proxy artifact) flee
 
 // agentGrants lets the SSM agent register and take commands, and the setup script
 // fetch its one program. AmazonSSMManagedInstanceCore would also open every
-// parameter of the account. The agent speaks ssmmessages; ec2messages is its
-// older channel, which it falls back to.
+// parameter of the account. Commands come and their results go over the control
+// channel; the agent asks ec2messages only where it may not use that, and data
+// channels are for sessions (Systems Manager, "Reference: ec2messages, ssmmessages").
 func agentGrants(artifact artifact) []grant {
 	return []grant{
 		allow("ssm:UpdateInstanceInformation").onAll(),
 		allow("ssmmessages:CreateControlChannel", "ssmmessages:OpenControlChannel").onAll(),
-		allow("ec2messages:AcknowledgeMessage", "ec2messages:DeleteMessage", "ec2messages:FailMessage",
-			"ec2messages:GetEndpoint", "ec2messages:GetMessages", "ec2messages:SendReply").onAll(),
 		allow("s3:GetObject").on(artifact.arn()),
 	}
 }

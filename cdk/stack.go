@@ -11,8 +11,13 @@ func newStack(app awscdk.App, name string, programs map[string]program) awscdk.S
 	stack := awscdk.NewStack(app, jsii.String(name), &awscdk.StackProps{
 		Description: jsii.String("Fairlead: benchmarks of load balancers, strategies and instance types."),
 	})
-	// Costs can be told apart by it; instances get theirs from Launch.
-	awscdk.Tags_Of(stack).Add(jsii.String(stackTag), awscdk.Aws_STACK_NAME(), nil)
+	// Costs can be told apart by it; instances get theirs from Launch. On the resources
+	// alone: tags of the stack itself are set before its name is known.
+	awscdk.Tags_Of(stack).Add(jsii.String(stackTag), awscdk.Aws_STACK_NAME(), &awscdk.TagProps{
+		ExcludeResourceTypes: jsii.Strings("aws:cdk:stack"),
+	})
+	awscdk.Annotations_Of(stack).AcknowledgeWarning(jsii.String("@aws-cdk/aws-lambda:codeFromBucketObjectVersionNotSpecified"),
+		jsii.String("the object's key is a hash of its content: other code has another key"))
 
 	lambdas := upload(stack, "Lambdas", programs["lambdas"])
 	backend := upload(stack, "Backend", programs["backend"])

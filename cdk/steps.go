@@ -23,6 +23,8 @@ func addSteps(f *functions, in stepInputs) {
 	stack := *awscdk.Aws_STACK_NAME()
 	runs := objects(f.results, "runs/*")
 	trials := objects(f.results, "runs/*/trials/*")
+	// Who may not list is told AccessDenied, not NoSuchKey, of an object that is not
+	// there, so what may be missing is looked for by listing.
 	list := allow("s3:ListBucket").on(*f.results.BucketArn()).when("StringLike", "s3:prefix", "runs/*")
 	readWrite := allow("s3:GetObject", "s3:PutObject").on(runs)
 	workers := []awsec2.CfnSecurityGroup{in.network.workers}
@@ -31,16 +33,11 @@ func addSteps(f *functions, in stepInputs) {
 		{
 			name: "plan", does: "validates the input, prices the run, writes the plan", memory: 512, seconds: 60,
 			environment: planEnvironment(in),
-			grants: []grant{
-				allow("s3:GetObject", "s3:PutObject").on(runs, objects(f.results, "locks/*")),
-				allow("ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceTypeOfferings", "lambda:GetAccountSettings").onAll(),
-				// L-1216C47A: vCPUs of running on-demand standard instances.
-				allow("servicequotas:GetServiceQuota").on(arn("servicequotas", "ec2/L-1216C47A")),
-			},
+			grants:      []grant{readWrite},
 		},
 		{
 			name: "launch", does: "starts one group of instances", memory: 512, seconds: 60,
-			grants: append(launchGrants(in, stack), allow("s3:GetObject").on(runs)),
+			grants: append(launchGrants(in, stack), readWrite, list),
 		},
 		{
 			name: "setup", does: "installs and starts the programs through SSM", memory: 256, seconds: 300,
@@ -134,7 +131,6 @@ func launchGrants(in stepInputs, stack string) []grant {
 		allow("iam:PassRole").on(*in.fleet.node.role.RoleArn(), *in.fleet.proxy.role.RoleArn()).
 			when("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
 		allow("ssm:GetParameters").on(parameter),
-		allow("ec2:DescribeInstances").onAll(),
 	}
 }
 

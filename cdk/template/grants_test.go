@@ -22,8 +22,6 @@ const (
 var agent = []string{
 	"ssm:UpdateInstanceInformation on *",
 	"ssmmessages:CreateControlChannel,ssmmessages:OpenControlChannel on *",
-	"ec2messages:AcknowledgeMessage,ec2messages:DeleteMessage,ec2messages:FailMessage," +
-		"ec2messages:GetEndpoint,ec2messages:GetMessages,ec2messages:SendReply on *",
 }
 
 var listRuns = "s3:ListBucket on ${Results.Arn} if StringLike s3:prefix [runs/*]"
@@ -36,11 +34,7 @@ var terminate = []string{
 // grants is the table of what each role may do, as one reads it. A function's logs
 // and, in the VPC, its interfaces come on top: see inherent.
 var grants = map[string][]string{
-	"plan": {
-		"s3:GetObject,s3:PutObject on " + runs + ",${Results.Arn}/locks/*",
-		"ec2:DescribeInstances,ec2:DescribeInstanceTypes,ec2:DescribeInstanceTypeOfferings,lambda:GetAccountSettings on *",
-		"servicequotas:GetServiceQuota on arn:${AWS::Partition}:servicequotas:${AWS::Region}:${AWS::AccountId}:ec2/L-1216C47A",
-	},
+	"plan": {"s3:GetObject,s3:PutObject on " + runs},
 	"launch": {
 		"ec2:RunInstances on " + ec2 + "instance/*," + ec2 + "volume/* if ArnEquals ec2:LaunchTemplate [" + templates + "]" +
 			" and StringEquals aws:RequestTag/fairlead:stack " + stack,
@@ -51,8 +45,8 @@ var grants = map[string][]string{
 		"ec2:CreateTags on " + ec2 + "instance/*," + ec2 + "volume/* if StringEquals ec2:CreateAction [RunInstances]",
 		"iam:PassRole on ${NodeRole.Arn},${ProxyRole.Arn} if StringEquals iam:PassedToService [ec2.amazonaws.com]",
 		"ssm:GetParameters on arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-		"ec2:DescribeInstances on *",
-		"s3:GetObject on " + runs,
+		"s3:GetObject,s3:PutObject on " + runs,
+		listRuns,
 	},
 	"setup": {
 		"ssm:SendCommand on " + ssm + "document/${Setup}",
@@ -167,41 +161,32 @@ func line(statement any) string {
 
 // everywhere lists the actions that are granted on all resources, each with why.
 var everywhere = map[string]string{
-	"ec2:DescribeInstances":             "EC2's Describe actions are authorized on no resource",
-	"ec2:DescribeInstanceTypes":         "as above",
-	"ec2:DescribeInstanceTypeOfferings": "as above",
-	"ec2:DescribeNetworkInterfaces":     "as above",
-	"ec2:DescribeSubnets":               "as above",
-	"ec2:CreateNetworkInterface":        "Lambda requires it on all; the function's own code is denied it",
-	"ec2:DeleteNetworkInterface":        "as above",
-	"ec2:AssignPrivateIpAddresses":      "as above",
-	"ec2:UnassignPrivateIpAddresses":    "as above",
-	"lambda:GetAccountSettings":         "it is of the account",
-	"cloudwatch:GetMetricData":          "CloudWatch's metrics have no ARN",
-	"cloudwatch:PutMetricData":          "as above; a condition names the namespace",
-	"ssm:GetCommandInvocation":          "Systems Manager authorizes it on no resource",
-	"ssm:DescribeInstanceInformation":   "as above",
-	"ssm:UpdateInstanceInformation":     "an instance cannot be named in the policy that it starts with",
-	"ssmmessages:CreateControlChannel":  "the agent's channels have no ARN",
-	"ssmmessages:OpenControlChannel":    "as above",
-	"ec2messages:AcknowledgeMessage":    "as above",
-	"ec2messages:DeleteMessage":         "as above",
-	"ec2messages:FailMessage":           "as above",
-	"ec2messages:GetEndpoint":           "as above",
-	"ec2messages:GetMessages":           "as above",
-	"ec2messages:SendReply":             "as above",
-	"logs:CreateLogDelivery":            "vended logs are authorized on no resource",
-	"logs:GetLogDelivery":               "as above",
-	"logs:UpdateLogDelivery":            "as above",
-	"logs:DeleteLogDelivery":            "as above",
-	"logs:ListLogDeliveries":            "as above",
-	"logs:PutResourcePolicy":            "as above",
-	"logs:DescribeResourcePolicies":     "as above",
-	"logs:DescribeLogGroups":            "as above",
-	"xray:PutTraceSegments":             "X-Ray's traces have no ARN",
-	"xray:PutTelemetryRecords":          "as above",
-	"xray:GetSamplingRules":             "as above",
-	"xray:GetSamplingTargets":           "as above",
+	"ec2:DescribeInstances":            "EC2's Describe actions are authorized on no resource",
+	"ec2:DescribeNetworkInterfaces":    "as above",
+	"ec2:DescribeSubnets":              "as above",
+	"ec2:CreateNetworkInterface":       "Lambda requires it on all; the function's own code is denied it",
+	"ec2:DeleteNetworkInterface":       "as above",
+	"ec2:AssignPrivateIpAddresses":     "as above",
+	"ec2:UnassignPrivateIpAddresses":   "as above",
+	"cloudwatch:GetMetricData":         "CloudWatch's metrics have no ARN",
+	"cloudwatch:PutMetricData":         "as above; a condition names the namespace",
+	"ssm:GetCommandInvocation":         "Systems Manager authorizes it on no resource",
+	"ssm:DescribeInstanceInformation":  "as above",
+	"ssm:UpdateInstanceInformation":    "an instance cannot be named in the policy that it starts with",
+	"ssmmessages:CreateControlChannel": "the agent's channels have no ARN",
+	"ssmmessages:OpenControlChannel":   "as above",
+	"logs:CreateLogDelivery":           "vended logs are authorized on no resource",
+	"logs:GetLogDelivery":              "as above",
+	"logs:UpdateLogDelivery":           "as above",
+	"logs:DeleteLogDelivery":           "as above",
+	"logs:ListLogDeliveries":           "as above",
+	"logs:PutResourcePolicy":           "as above",
+	"logs:DescribeResourcePolicies":    "as above",
+	"logs:DescribeLogGroups":           "as above",
+	"xray:PutTraceSegments":            "X-Ray's traces have no ARN",
+	"xray:PutTelemetryRecords":         "as above",
+	"xray:GetSamplingRules":            "as above",
+	"xray:GetSamplingTargets":          "as above",
 }
 
 func TestNoWildcards(t *testing.T) {
