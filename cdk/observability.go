@@ -11,7 +11,7 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// metricNamespace is the only one that the proxy and Sweep may write to.
+// metricNamespace is the only one that the proxy may write to.
 const metricNamespace = "Fairlead"
 
 // addObservability makes one dashboard ($3 a month at list price) and one alarm

@@ -17,8 +17,8 @@ func addSafety(stack awscdk.Stack, f *functions, machine awsstepfunctions.CfnSta
 		name: "sweep", does: "ends what no running execution owns", memory: 512, seconds: 300,
 		grants: append(teardownGrants(name),
 			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")),
+			listGrant(f),
 			allow("states:DescribeExecution").on(executions(machine, ":*")),
-			allow("cloudwatch:PutMetricData").onAll().when("StringEquals", "cloudwatch:namespace", metricNamespace),
 		),
 	})
 	trigger(stack, "EndedBadly", sweep, &awsevents.CfnRuleProps{

@@ -23,10 +23,8 @@ func addSteps(f *functions, in stepInputs) {
 	stack := *awscdk.Aws_STACK_NAME()
 	runs := objects(f.results, "runs/*")
 	trials := objects(f.results, "runs/*/trials/*")
-	// Who may not list is told AccessDenied, not NoSuchKey, of an object that is not
-	// there, so what may be missing is looked for by listing.
-	list := allow("s3:ListBucket").on(*f.results.BucketArn()).when("StringLike", "s3:prefix", "runs/*")
 	readWrite := allow("s3:GetObject", "s3:PutObject").on(runs)
+	list := listGrant(f)
 	workers := []awsec2.CfnSecurityGroup{in.network.workers}
 
 	for _, s := range []step{
@@ -72,7 +70,7 @@ func addSteps(f *functions, in stepInputs) {
 		},
 		{
 			name: "teardown", does: "ends the run's instances and writes the receipt", memory: 512, seconds: 300,
-			grants: append(teardownGrants(stack), readWrite),
+			grants: append(teardownGrants(stack), readWrite, list),
 		},
 		{
 			name: "judge", does: "statistics, cost, verdict, report", memory: 1769, seconds: 300,
@@ -132,6 +130,12 @@ func launchGrants(in stepInputs, stack string) []grant {
 			when("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
 		allow("ssm:GetParameters").on(parameter),
 	}
+}
+
+// listGrant is for steps that look for what may be missing: of an object that is
+// not there, S3 tells AccessDenied, not NoSuchKey, to who may not list.
+func listGrant(f *functions) grant {
+	return allow("s3:ListBucket").on(*f.results.BucketArn()).when("StringLike", "s3:prefix", "runs/*")
 }
 
 // teardownGrants names the stack in the condition: two stacks in one account must

@@ -60,11 +60,10 @@ var grants = map[string][]string{
 	"merge": {"s3:GetObject,s3:PutObject on " + runs, listRuns},
 	"judge": {"s3:GetObject,s3:PutObject on " + runs, listRuns, "cloudwatch:GetMetricData on *"},
 	"teardown": append(slices.Clone(terminate),
-		"s3:GetObject,s3:PutObject on "+runs),
+		"s3:GetObject,s3:PutObject on "+runs, listRuns),
 	"sweep": append(slices.Clone(terminate),
-		"s3:GetObject,s3:PutObject on "+runs,
-		"states:DescribeExecution on "+execution+":*",
-		"cloudwatch:PutMetricData on * if StringEquals cloudwatch:namespace [Fairlead]"),
+		"s3:GetObject,s3:PutObject on "+runs, listRuns,
+		"states:DescribeExecution on "+execution+":*"),
 	"MachineRole": {
 		"lambda:InvokeFunction on ${FunctionsPlan.Arn},${FunctionsLaunch.Arn},${FunctionsSetup.Arn},${FunctionsReady.Arn},${FunctionsAim.Arn}," +
 			"${FunctionsShard.Arn},${FunctionsMerge.Arn},${FunctionsTeardown.Arn},${FunctionsJudge.Arn}",
