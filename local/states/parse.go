@@ -17,6 +17,7 @@ type parser struct {
 	problems []Problem
 	names    map[string]string // of all states, to where they stand
 	labels   map[string]bool
+	lost     bool // a state could not be read, so its variables are unknown
 }
 
 // Parse reads and checks a definition. The error is a *DefinitionError that
@@ -53,7 +54,7 @@ func (p *parser) definition(source string) *Definition {
 	}
 	def.TimeoutSeconds = int(f.number("TimeoutSeconds", 0, 1, maxSeconds, true))
 	def.Flow = p.flow(f, "state machine")
-	if len(p.problems) == 0 {
+	if !p.lost {
 		p.variables("", &def.Flow, nil)
 	}
 	return def
@@ -87,6 +88,8 @@ func (p *parser) flow(f *fields, of string) Flow {
 		if s := p.state(path, name, list.values[name]); s != nil {
 			flow.States[name] = s
 			flow.Order = append(flow.Order, name)
+		} else {
+			p.lost = true
 		}
 	}
 	p.graph(f.path, &flow)

@@ -85,7 +85,7 @@ func (p *parser) scalar(f *fields, name string, kind *resultKind) *template {
 	}
 	t.kind = kind
 	if t.expr == nil && (t.literal == nil || !kind.ok(t.literal)) {
-		p.report(t.path, "%s must be a %s or a JSONata expression", name, kind.name)
+		p.report(t.path, "%s must be a literal (%s) or a JSONata expression", name, kind.name)
 	}
 	return t
 }
