@@ -1,0 +1,233 @@
+package cfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// Engine deploys templates with the types that it was given.
+type Engine struct {
+	Region  string
+	Account string
+	Zones   []string // availability zones, for Fn::GetAZs
+	Types   map[string]Type
+}
+
+// Stack is a deployed template.
+type Stack struct {
+	Name       string
+	ID         string
+	Parameters map[string]string
+	Outputs    map[string]string
+	Resources  []Resource // in the order of creation
+	NoEffect   []NoEffect
+	engine     *Engine
+}
+
+// Resource is a created resource of a stack.
+type Resource struct {
+	LogicalID string
+	Type      string
+	Physical  Physical
+	Retain    bool // DeletionPolicy
+}
+
+// NoEffect is something that the template declares and the local cloud accepts
+// without acting on it.
+type NoEffect struct {
+	LogicalID string
+	Type      string
+	Property  string // path within Properties; empty when it is the whole resource
+	Reason    string
+}
+
+func (n NoEffect) String() string {
+	if n.Property == "" {
+		return fmt.Sprintf("%s (%s): %s", n.LogicalID, n.Type, n.Reason)
+	}
+	return fmt.Sprintf("%s (%s) %s: %s", n.LogicalID, n.Type, n.Property, n.Reason)
+}
+
+// stackName is CloudFormation's rule for the name of a stack.
+var stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+
+// plan is a template that has passed all checks.
+type plan struct {
+	template
+	order    []string
+	values   map[string]string // of the parameters
+	noEffect []NoEffect
+}
+
+// check finds all that is wrong with a template before anything is created.
+func (e *Engine) check(name string, text []byte, parameters map[string]string) (plan, error) {
+	var problems Problems
+	if !stackName.MatchString(name) {
+		problems.add("stack name "+name, "must match %s", stackName)
+	}
+	p := plan{template: parse(text, &problems)}
+	p.values = p.template.values(parameters, &problems)
+	pseudo := e.pseudo(name)
+	needs := map[string]map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(p.resources)) {
+		r := p.resources[id]
+		path := "Resources." + id
+		needs[id] = map[string]bool{}
+		t, known := e.Types[r.kind]
+		if !known && r.kind != "" {
+			problems.add(path, "the resource type %s is not implemented", r.kind)
+		}
+		for _, d := range r.dependsOn {
+			if _, ok := p.resources[d]; !ok {
+				problems.add(path+".DependsOn", "%q does not exist", d)
+				continue
+			}
+			needs[id][d] = true
+		}
+		e.references(path, r.properties, p.template, pseudo, &problems, needs[id])
+		if known {
+			p.noEffect = append(p.noEffect, e.properties(id, r, t, &problems)...)
+		}
+	}
+	for _, o := range slices.Sorted(maps.Keys(p.outputs)) {
+		e.references("Outputs."+o, p.outputs[o], p.template, pseudo, &problems, map[string]bool{})
+	}
+	for _, o := range p.exports {
+		p.noEffect = append(p.noEffect, NoEffect{LogicalID: o, Type: "Output", Property: "Export", Reason: "no other stack imports it"})
+	}
+	var err error
+	if p.order, err = order(needs); err != nil {
+		problems.add("Resources", "%v", err)
+	}
+	if len(problems) > 0 {
+		return plan{}, problems
+	}
+	return p, nil
+}
+
+// references checks what a value refers to and adds the resources to needs.
+func (e *Engine) references(path string, v any, t template, pseudo map[string]string, problems *Problems, needs map[string]bool) {
+	references(path, v, func(path string, r reference) {
+		_, isPseudo := pseudo[r.name]
+		_, isParameter := t.parameters[r.name]
+		target, isResource := t.resources[r.name]
+		switch {
+		case r.attribute == "" && (isPseudo || isParameter || r.name == "AWS::NoValue"):
+		case !isResource:
+			problems.add(path, "refers to %q, which does not exist", r.name)
+		default:
+			needs[r.name] = true
+			if kind, known := e.Types[target.kind]; known && r.attribute != "" && !slices.Contains(kind.Attributes, r.attribute) {
+				problems.add(path, "the attribute %s of %s (%s) is not implemented", r.attribute, r.name, target.kind)
+			}
+		}
+	}, func(path string, err error) { problems.add(path, "%v", err) })
+}
+
+// properties compares a resource's properties with its type's, and lists the
+// ones that have no effect.
+func (e *Engine) properties(id string, r resource, t Type, problems *Problems) []NoEffect {
+	var out []NoEffect
+	root := "Resources." + id + ".Properties"
+	d := decoder{problems: problems, ignored: func(path, reason string) {
+		out = append(out, NoEffect{LogicalID: id, Type: r.kind, Property: strings.TrimPrefix(path, root+"."), Reason: reason})
+	}}
+	d.walk(root, asObject(r.properties), t.properties, nil)
+	if t.NoEffect != "" {
+		return []NoEffect{{LogicalID: id, Type: r.kind, Reason: t.NoEffect}}
+	}
+	return out
+}
+
+func asObject(m map[string]any) map[string]any {
+	if m == nil {
+		return map[string]any{}
+	}
+	return m
+}
+
+func (e *Engine) pseudo(stack string) map[string]string {
+	return map[string]string{
+		"AWS::AccountId": e.Account, "AWS::Region": e.Region, "AWS::Partition": "aws", "AWS::URLSuffix": "amazonaws.com",
+		"AWS::StackName": stack, "AWS::StackId": stackID(e.Region, e.Account, stack),
+	}
+}
+
+// Deploy creates a stack. A refused template is a Problems; when a resource
+// cannot be created, those made before it are removed again, as CloudFormation
+// rolls back.
+func (e *Engine) Deploy(ctx context.Context, name string, text []byte, parameters map[string]string) (*Stack, error) {
+	p, err := e.check(name, text, parameters)
+	if err != nil {
+		return nil, err
+	}
+	s := &Stack{
+		Name: name, ID: stackID(e.Region, e.Account, name), Parameters: p.values,
+		Outputs: map[string]string{}, NoEffect: p.noEffect, engine: e,
+	}
+	r := &resolver{pseudo: e.pseudo(name), zones: e.Zones, parameters: p.values, created: map[string]Physical{}}
+	for _, id := range p.order {
+		made, err := e.create(ctx, s, r, id, p.resources[id])
+		if err != nil {
+			err = fmt.Errorf("create %s (%s): %w", id, p.resources[id].kind, err)
+			if back := s.remove(context.WithoutCancel(ctx), true); back != nil {
+				err = errors.Join(err, fmt.Errorf("roll back: %w", back))
+			}
+			return nil, err
+		}
+		r.created[id] = made
+		s.Resources = append(s.Resources, Resource{LogicalID: id, Type: p.resources[id].kind, Physical: made, Retain: p.resources[id].retain})
+	}
+	for _, o := range slices.Sorted(maps.Keys(p.outputs)) {
+		if s.Outputs[o], err = r.text(p.outputs[o]); err != nil {
+			return nil, errors.Join(fmt.Errorf("output %s: %w", o, err), s.remove(context.WithoutCancel(ctx), true))
+		}
+	}
+	return s, nil
+}
+
+func (e *Engine) create(ctx context.Context, s *Stack, r *resolver, id string, res resource) (Physical, error) {
+	if err := ctx.Err(); err != nil {
+		return Physical{}, err
+	}
+	t := e.Types[res.kind]
+	resolved, err := r.resolve(asObject(res.properties))
+	if err != nil {
+		return Physical{}, err
+	}
+	properties := reflect.New(t.properties)
+	target := properties.Elem()
+	var problems Problems
+	decoder{problems: &problems}.walk("Properties", resolved, t.properties, &target)
+	if len(problems) > 0 {
+		return Physical{}, problems
+	}
+	return t.create(ctx, Creation{LogicalID: id, StackName: s.Name, StackID: s.ID}, properties.Interface())
+}
+
+// Delete removes the stack's resources, last first, but those that the template
+// retains. It goes on past failures and reports them all.
+func (s *Stack) Delete(ctx context.Context) error { return s.remove(ctx, false) }
+
+func (s *Stack) remove(ctx context.Context, rollback bool) error {
+	var errs []error
+	var left []Resource
+	for _, r := range slices.Backward(s.Resources) {
+		if r.Retain && !rollback {
+			continue
+		}
+		if err := s.engine.Types[r.Type].remove(ctx, r.Physical); err != nil {
+			errs = append(errs, fmt.Errorf("delete %s (%s): %w", r.LogicalID, r.Type, err))
+			left = append(left, r)
+		}
+	}
+	slices.Reverse(left)
+	s.Resources = left
+	return errors.Join(errs...)
+}
