@@ -24,45 +24,62 @@ type ending struct {
 	run      string
 	recorded []bench.Instance
 
-	began time.Time
-	seen  map[string]Machine   // latest sight of each
-	gone  map[string]time.Time // when each was first seen terminated
+	began  time.Time
+	looked bool                 // EC2 has told at least once
+	seen   map[string]Machine   // latest sight of each
+	gone   map[string]time.Time // when each was first seen terminated
 }
 
+// newEnding takes the records in any order; of several of one id the first holds.
 func newEnding(fleet Ender, stack, run string, recorded []bench.Instance) *ending {
-	return &ending{
-		fleet: fleet, stack: stack, run: run, recorded: recorded,
-		began: time.Now(), seen: map[string]Machine{}, gone: map[string]time.Time{},
+	e := &ending{fleet: fleet, stack: stack, run: run, began: time.Now(), seen: map[string]Machine{}, gone: map[string]time.Time{}}
+	for _, i := range recorded {
+		if !slices.ContainsFunc(e.recorded, func(had bench.Instance) bool { return had.ID == i.ID }) {
+			e.recorded = append(e.recorded, i)
+		}
 	}
+	return e
 }
+
+// patience is how many rounds in a row may fail. The client has retried each
+// call already, so more of the same (AccessDenied, say) will not heal here.
+const patience = 4
 
 // end asks until everything is terminated, and looks twice: after the last one
 // is gone the tags are searched anew. When ctx ends, left is what is not known
-// to be gone. The error is the last one, if something is left because of it.
+// to be gone. An error means that EC2 kept refusing to tell or to act.
 func (e *ending) end(ctx context.Context) (left []string, err error) {
-	clean := false
-	ended := poll(ctx, func(ctx context.Context) (bool, error) {
-		// An error of one round may be gone in the next; all that counts is the end.
-		if err = e.look(ctx); err != nil {
-			return false, nil
+	clean, failed := false, 0
+	err = poll(ctx, func(ctx context.Context) (bool, error) {
+		now, err := e.round(ctx)
+		if err != nil {
+			if failed++; failed < patience && ctx.Err() == nil {
+				err = nil
+			}
+			return false, err
 		}
-		left = e.left()
-		if len(left) == 0 {
-			again := clean
-			clean = true
-			return again, nil
-		}
-		clean = false
-		err = e.terminate(ctx, left)
-		return false, nil
+		failed = 0
+		done := now == 0 && clean
+		clean = now == 0
+		return done, nil
 	})
-	if ended == nil {
-		return nil, nil
-	}
-	if len(e.seen) == 0 && err != nil {
-		return e.left(), err // EC2 told nothing at all
+	if errors.Is(err, context.DeadlineExceeded) && failed == 0 {
+		err = nil // not an error but the end of the wait: left tells
 	}
 	return e.left(), err
+}
+
+// round looks, and asks for what is left to be terminated.
+func (e *ending) round(ctx context.Context) (left int, err error) {
+	if err := e.look(ctx); err != nil {
+		return 0, err
+	}
+	ids := e.left()
+	ask := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return e.seen[id].State == stateShuttingDown })
+	if len(ask) > 0 {
+		err = e.terminate(ctx, ask)
+	}
+	return len(ids), err
 }
 
 // look updates what is seen by tag and by recorded id. A filter by id, unlike a
@@ -90,6 +107,7 @@ func (e *ending) look(ctx context.Context) error {
 			e.see(m)
 		}
 	}
+	e.looked = true
 	return nil
 }
 
@@ -109,7 +127,7 @@ func (e *ending) left() []string {
 		}
 	}
 	for _, i := range e.recorded {
-		if _, seen := e.seen[i.ID]; !seen && time.Since(i.Launched) < unseenTime {
+		if _, seen := e.seen[i.ID]; !seen && (!e.looked || time.Since(i.Launched) < unseenTime) {
 			ids[i.ID] = true
 		}
 	}

@@ -115,3 +115,14 @@ type StepFailed struct {
 
 func (e *StepFailed) Error() string { return e.Step + ": " + e.Err.Error() }
 func (e *StepFailed) Unwrap() error { return e.Err }
+
+// Named gives an error a type of this package, whose name Step Functions will
+// show: its own if it has one, else StepFailed.
+func Named(step string, err error) error {
+	switch err.(type) {
+	case nil, *InvalidPlan, *OverBudget, *RunNameTaken, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
+		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
+		return err
+	}
+	return &StepFailed{Step: step, Err: err}
+}

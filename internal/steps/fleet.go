@@ -25,9 +25,10 @@ type Machine struct {
 
 // States of a Machine that steps tell apart.
 const (
-	statePending    = "pending"
-	stateRunning    = "running"
-	stateTerminated = "terminated"
+	statePending      = "pending"
+	stateRunning      = "running"
+	stateShuttingDown = "shutting-down"
+	stateTerminated   = "terminated"
 )
 
 // Viewer lists machines that match all filters, named as EC2 names them.

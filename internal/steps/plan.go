@@ -117,7 +117,7 @@ func (p *Planner) record(plan bench.Plan, in PlanIn) bench.RunRecord {
 // lock writes the record unless another execution has.
 func (p *Planner) lock(ctx context.Context, r bench.RunRecord) error {
 	key := bench.RunKeys{Run: r.Run}.Plan()
-	body, err := json.MarshalIndent(r, "", " ")
+	body, err := encode(r)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", key, err)
 	}

@@ -45,6 +45,10 @@ var ErrNotYet = errors.New("not known yet")
 // registration alone takes 150 s in the tail.
 const setupTime = 5 * time.Minute
 
+// sendTime is how long an instance that is online may still be refused: one
+// that has ended meanwhile is refused for good.
+const sendTime = 30 * time.Second
+
 // Setup installs and starts the group's program on each of its instances.
 type Setup struct {
 	Store    Store
@@ -133,7 +137,9 @@ func (s *Setup) install(ctx context.Context, r bench.RunRecord, i bench.Instance
 		return failed("it did not register with Systems Manager in time: see its way out to the internet and its instance profile")
 	}
 	var id string
-	err := poll(ctx, func(ctx context.Context) (bool, error) {
+	sending, cancel := within(ctx, sendTime)
+	defer cancel()
+	err := poll(sending, func(ctx context.Context) (bool, error) {
 		var err error
 		id, err = s.Commands.Send(ctx, command(r, i))
 		if errors.Is(err, ErrNotYet) {
@@ -141,7 +147,10 @@ func (s *Setup) install(ctx context.Context, r bench.RunRecord, i bench.Instance
 		}
 		return true, err
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return failed("Systems Manager takes no command for it: has it ended?")
+	case err != nil:
 		return failed("the command could not be sent: %v", err)
 	}
 	var result CommandResult

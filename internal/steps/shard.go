@@ -19,7 +19,6 @@ type Shard struct {
 
 // ShardIn names the shard. Worker is who asks: the invocation's request id.
 type ShardIn struct {
-	Op     string `json:"op"` // "warm" or empty
 	Run    string `json:"run"`
 	Trial  string `json:"trial"`
 	Shard  int    `json:"shard"`

@@ -47,8 +47,11 @@ func getJSON[T any](ctx context.Context, s Store, key string) (T, error) {
 	return v, nil
 }
 
+// encode writes JSON that is good to read: users open these files.
+func encode(v any) ([]byte, error) { return json.MarshalIndent(v, "", " ") }
+
 func putJSON(ctx context.Context, s Store, key string, v any) error {
-	raw, err := json.MarshalIndent(v, "", " ")
+	raw, err := encode(v)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", key, err)
 	}

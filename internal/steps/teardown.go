@@ -3,7 +3,6 @@ package steps
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,17 +42,20 @@ func (t *Teardown) Run(ctx context.Context, in RunIn) (TeardownOut, error) {
 	}
 	ending := newEnding(t.Fleet, t.Stack, in.Run, recorded)
 	waiting, cancel := within(ctx, teardownTime)
-	left, cause := ending.end(waiting)
+	left, err := ending.end(waiting)
 	cancel()
+	if err != nil && len(left) == 0 {
+		return TeardownOut{}, err // a receipt would say that nothing is left, which nobody knows
+	}
 	receipt := ending.receipt("teardown", left)
 	if earlier != nil {
 		receipt = merge(*earlier, receipt)
 	}
-	if err := putJSON(ctx, t.Store, keys.Receipt(), receipt); err != nil {
-		return TeardownOut{}, err
+	if failed := putJSON(ctx, t.Store, keys.Receipt(), receipt); failed != nil {
+		return TeardownOut{}, failed
 	}
-	if cause != nil { // worth another try: what is left may be a call that failed
-		return TeardownOut{}, cause
+	if err != nil {
+		return TeardownOut{}, err // another try may do better
 	}
 	return TeardownOut{Left: receipt.Left, Ended: len(receipt.Ended), Receipt: keys.Receipt()}, nil
 }
@@ -75,11 +77,7 @@ func recordedInstances(ctx context.Context, s Store, keys bench.RunKeys) ([]benc
 		if err != nil {
 			return nil, err
 		}
-		for _, i := range group {
-			if !slices.ContainsFunc(all, func(had bench.Instance) bool { return had.ID == i.ID }) {
-				all = append(all, i)
-			}
-		}
+		all = append(all, group...)
 	}
 	return all, nil
 }
