@@ -48,7 +48,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	if perr := r.detect(); err == nil {
 		err = perr
 	}
-	if err == nil {
+	switch {
+	case err == errUnsigned:
+		err = r.fail(codeMissingToken, http.StatusForbidden, "Request is missing Authentication Token: the local cloud answers signed requests only")
+	case err == nil:
 		err = g.admit(r, sig)
 	}
 	if err != nil {

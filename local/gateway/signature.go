@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -106,8 +107,8 @@ func parseSignature(hr *http.Request) (signature, error) {
 	return s, nil
 }
 
-// errUnsigned becomes the protocol's own error in verify.
-var errUnsigned = &Error{Code: "MissingAuthenticationToken", Message: "Request is missing Authentication Token", Status: http.StatusForbidden}
+// errUnsigned becomes an error in the caller's protocol, once that is known.
+var errUnsigned = errors.New("the request is not signed")
 
 func incomplete(format string, args ...any) *Error {
 	return &Error{Code: "IncompleteSignature", Message: fmt.Sprintf(format, args...)}
