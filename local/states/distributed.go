@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"sync"
 	"time"
-
-	"github.com/fairlead/fairlead/local/iam"
 )
 
 // maxDistributed is how many children of a Map Run the service runs at once.
@@ -58,10 +56,8 @@ func (v *visit) distribute(ctx context.Context, items []json.RawMessage, limit i
 			return nil, err
 		}
 	}
-	// The service starts the children under the machine's role; what it reports
-	// when that is denied is inferred from its SDK integrations' error names.
-	if err := x.service.config.Authorizer.Authorize(x.caller, "states:StartExecution", x.machine.ARN, iam.Keys{}); err != nil {
-		return nil, fail("StepFunctions.AccessDeniedException", "%s", message(err))
+	if err := x.mayDistribute(v.state.Map.Label); err != nil {
+		return nil, err
 	}
 	v.record("MapStateStarted", lengthDetails{len(items)})
 	v.record("MapRunStarted", mapRunDetails{run.arn})

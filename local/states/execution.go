@@ -34,7 +34,7 @@ type execution struct {
 	deadline time.Time // zero: none
 	caller   iam.Caller
 	mapRun   *mapRun // of which this is a child; nil for an execution of the machine
-	trace    string
+	header   string  // X-Ray trace header of the start
 
 	stop    context.CancelCauseFunc
 	history *history
@@ -69,6 +69,7 @@ func (x *execution) run(ctx context.Context) {
 	}
 	x.history.full = func() { x.stop(errHistoryFull) }
 	x.publish()
+	x.trace()
 
 	b := &branch{exec: x, vars: &variables{}}
 	b.record("ExecutionStarted", startedDetails{x.input})

@@ -26,6 +26,7 @@ const (
 
 var (
 	errUndefined = errors.New("undefined")
+	errTooLong   = fail(errDataLimit, "an expression gave more than %d bytes", maxResult)
 	errNotJSON   = errors.New("the result holds a function or a regular expression, which is no JSON")
 )
 
@@ -127,7 +128,11 @@ func (e *expression) eval(ev *evaluation) (json.RawMessage, error) {
 	if v == nil {
 		return nil, errUndefined
 	}
-	return encode(nil, v, 0)
+	out, err := encode(nil, v, 0)
+	if err == nil && len(out) > maxResult {
+		err = errTooLong
+	}
+	return out, err
 }
 
 // ordered is gnata's object, which keeps the order of its keys.
@@ -140,7 +145,7 @@ type ordered interface {
 // refused: they are no JSON.
 func encode(out []byte, v any, depth int) ([]byte, error) {
 	if len(out) > maxResult {
-		return nil, fail(errDataLimit, "an expression gave more than %d bytes", maxResult)
+		return nil, errTooLong
 	}
 	if depth > maxDepth {
 		return nil, fmt.Errorf("the result is nested more than %d deep", maxDepth)

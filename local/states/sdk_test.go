@@ -57,7 +57,8 @@ func clients(t *testing.T) (operator, limited *sfn.Client, arn string) {
 		return role
 	}
 	machine := put("machine", "states.amazonaws.com", `{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:us-east-1:000000000000:function:f"},
-		{"Effect":"Allow","Action":"states:StartExecution","Resource":"arn:aws:states:us-east-1:000000000000:stateMachine:m"}`)
+		{"Effect":"Allow","Action":"states:StartExecution","Resource":"arn:aws:states:us-east-1:000000000000:stateMachine:m"},
+		{"Effect":"Allow","Action":["states:DescribeExecution","states:StopExecution"],"Resource":"arn:aws:states:us-east-1:000000000000:execution:m/*"}`)
 	starter := put("starter", "lambda.amazonaws.com", `{"Effect":"Allow","Action":"states:StartExecution","Resource":"arn:aws:states:us-east-1:000000000000:stateMachine:m"}`)
 	keys, _, err := store.AssumeRole(starter.ARN, "test", "lambda.amazonaws.com", time.Hour)
 	if err != nil {
@@ -69,7 +70,7 @@ func clients(t *testing.T) (operator, limited *sfn.Client, arn string) {
 		t.Fatal(err)
 	}
 	g := gateway.New(store, "us-east-1")
-	g.Register("states", gateway.Table(s.Operations()))
+	g.Register("states", s)
 	server := httptest.NewServer(g)
 	t.Cleanup(server.Close)
 	client := func(k iam.Credentials) *sfn.Client {

@@ -65,11 +65,11 @@ func TestCreate(t *testing.T) {
 		m    Machine
 		code string
 	}{
-		{"the same again", Machine{"m", testRole, waitMachine}, ""},
-		{"another one of that name", Machine{"m", testRole, machineOf("S", `"S":{"Type":"Succeed"}`)}, "StateMachineAlreadyExists"},
-		{"a role that does not trust the service", Machine{"n", "arn:aws:iam::000000000000:role/other", waitMachine}, "AccessDeniedException"},
-		{"a bad definition", Machine{"n", testRole, "{}"}, "InvalidDefinition"},
-		{"a bad name", Machine{"n/n", testRole, waitMachine}, "InvalidName"},
+		{"the same again", Machine{Name: "m", RoleARN: testRole, Definition: waitMachine}, ""},
+		{"another one of that name", Machine{Name: "m", RoleARN: testRole, Definition: machineOf("S", `"S":{"Type":"Succeed"}`)}, "StateMachineAlreadyExists"},
+		{"a role that does not trust the service", Machine{Name: "n", RoleARN: "arn:aws:iam::000000000000:role/other", Definition: waitMachine}, "AccessDeniedException"},
+		{"a bad definition", Machine{Name: "n", RoleARN: testRole, Definition: "{}"}, "InvalidDefinition"},
+		{"a bad name", Machine{Name: "n/n", RoleARN: testRole, Definition: waitMachine}, "InvalidName"},
 	} {
 		_, err := s.Create(c.m)
 		if err == nil && c.code != "" || err != nil && code(err) != c.code {
@@ -154,6 +154,8 @@ func TestPermissions(t *testing.T) {
 	for _, c := range []struct{ why, definition, denied, err, cause, asked string }{
 		{"a task", machineOf("T", taskState("T", `,"End":true`)), "lambda:InvokeFunction", "Lambda.AWSLambdaException", "is not authorized to perform: lambda:InvokeFunction on resource: " + fnARN, "lambda:InvokeFunction " + fnARN},
 		{"children", machineOf("M", strings.Replace(distributed("", `"P":{"Type":"Pass","End":true}`, "P"), `"Type":"Map"`, `"Type":"Map","Items":[1]`, 1)), "states:StartExecution", "StepFunctions.AccessDeniedException", "is not authorized to perform: states:StartExecution", "states:StartExecution " + testMachine},
+		{"watching children", machineOf("M", strings.Replace(distributed("", `"P":{"Type":"Pass","End":true}`, "P"), `"Type":"Map"`, `"Type":"Map","Items":[1]`, 1)), "states:DescribeExecution", "StepFunctions.AccessDeniedException", "perform: states:DescribeExecution on resource: arn:aws:states:us-east-1:000000000000:execution:m/M:", "states:StartExecution " + testMachine},
+		{"stopping children", machineOf("M", strings.Replace(distributed("", `"P":{"Type":"Pass","End":true}`, "P"), `"Type":"Map"`, `"Type":"Map","Items":[1]`, 1)), "states:StopExecution", "StepFunctions.AccessDeniedException", "perform: states:StopExecution on resource: arn:aws:states:us-east-1:000000000000:execution:m/M:", "states:StartExecution " + testMachine},
 	} {
 		t.Run(c.why, func(t *testing.T) {
 			for _, denied := range []bool{true, false} {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/local/gateway"
-	"github.com/fairlead/fairlead/local/iam"
 )
 
 // Limits of the Error and Cause of a failed task (API reference, TaskFailedEventDetails).
@@ -95,7 +94,7 @@ func reason(err error) string {
 func (v *visit) invoke(ctx context.Context, call invocation, timeout time.Duration) (json.RawMessage, error) {
 	x := v.exec
 	arn := x.service.functionARN(call.FunctionName)
-	if err := x.service.config.Authorizer.Authorize(x.caller, "lambda:InvokeFunction", arn, iam.Keys{}); err != nil {
+	if err := x.service.may(x.caller, "lambda:InvokeFunction", arn); err != nil {
 		// The Lambda integration reports what it has no own name for as AWSLambdaException.
 		return nil, fail("Lambda.AWSLambdaException", "%s (Service: Lambda, Status Code: 403, Request ID: %s)", message(err), newUUID())
 	}
