@@ -13,7 +13,7 @@ import (
 func TestHostileExpressions(t *testing.T) {
 	deep := strings.Repeat("[", 5_000) + strings.Repeat("]", 5_000)
 	for _, c := range []struct{ why, expression, input, says string }{
-		{"a loop by tail calls", "($f := function(){ $f() }; $f())", "{}", "exceeded stack depth"},
+		{"a loop by tail calls", "($f := function(){ $f() }; $f())", "{}", "exceeded"},
 		{"a range of millions", "[1..9999999]", "{}", ""},
 		{"a string that doubles", "($d := function($s, $n){ $n = 0 ? $s : $d($s & $s, $n - 1) }; $d('xxxxxxxxxxxxxxxx', 18))", "{}", "more than 1048576 bytes"},
 		{"deep parentheses", strings.Repeat("(", 4_000) + "1" + strings.Repeat(")", 4_000), "{}", ""},
