@@ -124,10 +124,13 @@ func isFailure(status int) bool {
 const via = "1.1 fairlead"
 
 // rewrite completes the request for a node. Its host is set by the choice of
-// the node; the path and the Host field stay as the client sent them.
+// the node; path, query and the Host field stay as the client sent them.
 // X-Forwarded-* from outside are not believed: ReverseProxy has dropped them.
 func rewrite(r *httputil.ProxyRequest) {
 	r.Out.URL.Scheme = "http"
+	// ReverseProxy takes out what it cannot parse, for the sake of proxies that
+	// decide by the query. This one does not look at it.
+	r.Out.URL.RawQuery = r.In.URL.RawQuery
 	r.SetXForwarded()
 	appendVia(r.Out.Header)
 }
