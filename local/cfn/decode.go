@@ -15,7 +15,7 @@ import (
 // fills in dst. CloudFormation takes "3" for 3 and true for "true"; so does it.
 type decoder struct {
 	problems *Problems
-	ignored  func(path, reason string) // nil on the second walk
+	ignored  func(path, reason string) // of each property, reason empty where it has effect; nil on the second walk
 }
 
 func (d decoder) walk(path string, v any, t reflect.Type, dst *reflect.Value) {
@@ -58,7 +58,7 @@ func (d decoder) object(path string, v any, t reflect.Type, dst *reflect.Value) 
 	fields := map[string]reflect.StructField{}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name := f.Tag.Get("cfn")
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" {
 			name = f.Name
 		}
@@ -74,8 +74,8 @@ func (d decoder) object(path string, v any, t reflect.Type, dst *reflect.Value) 
 			d.problems.add(at, "this property is not implemented")
 			continue
 		}
-		if reason := f.Tag.Get("noeffect"); reason != "" && d.ignored != nil {
-			d.ignored(at, reason)
+		if d.ignored != nil {
+			d.ignored(at, f.Tag.Get("noeffect"))
 		}
 		if dst == nil {
 			d.walk(at, m[name], f.Type, nil)

@@ -136,7 +136,13 @@ func (e *Engine) properties(id string, r resource, t Type, problems *Problems) [
 	var out []NoEffect
 	root := "Resources." + id + ".Properties"
 	d := decoder{problems: problems, ignored: func(path, reason string) {
-		out = append(out, NoEffect{LogicalID: id, Type: r.kind, Property: strings.TrimPrefix(path, root+"."), Reason: reason})
+		property := strings.TrimPrefix(path, root+".")
+		if reason == "" {
+			reason = t.Ignored[property]
+		}
+		if reason != "" {
+			out = append(out, NoEffect{LogicalID: id, Type: r.kind, Property: property, Reason: reason})
+		}
 	}}
 	d.walk(root, asObject(r.properties), t.properties, nil)
 	if t.NoEffect != "" {

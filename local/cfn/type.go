@@ -13,6 +13,9 @@ type Type struct {
 	// NoEffect is why nothing happens locally when such a resource is created;
 	// empty for a type that has an effect.
 	NoEffect string
+	// Ignored are properties without effect, by path, and why: those of a
+	// structure that another package owns, whose fields this one cannot tag.
+	Ignored map[string]string
 
 	properties reflect.Type // a struct; its fields are the properties
 	create     func(ctx context.Context, c Creation, properties any) (Physical, error)
@@ -37,7 +40,7 @@ type Physical struct {
 // required, or that it is accepted without effect and why:
 //
 //	S3Key      string
-//	KMSKey     any    `cfn:"KmsKeyArn" noeffect:"nothing is encrypted here"`
+//	KMSKey     any    `json:"KmsKeyArn" noeffect:"nothing is encrypted here"`
 //	Role       string `require:"true"`
 func define[P any](t Type, create func(context.Context, Creation, P) (Physical, error), remove func(context.Context, Physical) error) Type {
 	t.properties = reflect.TypeFor[P]()
