@@ -50,6 +50,11 @@ func newInstances(stack awscdk.Stack, id string, group awsec2.CfnSecurityGroup, 
 		Roles: &[]any{role.RoleName()},
 	})
 	template := awsec2.NewCfnLaunchTemplate(stack, jsii.String(id+"Template"), &awsec2.CfnLaunchTemplateProps{
+		// Of the template itself; the CDK's own tags do not reach it.
+		TagSpecifications: &[]any{&awsec2.CfnLaunchTemplate_LaunchTemplateTagSpecificationProperty{
+			ResourceType: jsii.String("launch-template"),
+			Tags:         &[]*awscdk.CfnTag{{Key: jsii.String(stackTag), Value: awscdk.Aws_STACK_NAME()}},
+		}},
 		LaunchTemplateData: &awsec2.CfnLaunchTemplate_LaunchTemplateDataProperty{
 			// EC2 looks the image up at each launch, under the caller's ssm:GetParameters.
 			ImageId:            jsii.String("resolve:ssm:" + imageParameter),

@@ -75,7 +75,7 @@ func newT0Lead(stack awscdk.Stack) string {
 	parameter := awscdk.NewCfnParameter(stack, jsii.String("T0Lead"), &awscdk.CfnParameterProps{
 		Type:           jsii.String("String"),
 		Default:        jsii.String("10s"),
-		AllowedPattern: jsii.String(`^[0-9]{1,5}(ms|s)$`),
+		AllowedPattern: jsii.String(`^[0-9]{1,5}([.][0-9]{1,3})?(ms|s)$`),
 		Description:    jsii.String("Time between the naming of a trial's first instant and that instant, such as 10s or 500ms."),
 	})
 	return *parameter.ValueAsString()

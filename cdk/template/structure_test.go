@@ -60,12 +60,13 @@ func TestParametersAndOutputs(t *testing.T) {
 func TestTags(t *testing.T) {
 	untagged := []string{
 		"AWS::IAM::Policy", "AWS::IAM::InstanceProfile", "AWS::Lambda::Permission", "AWS::S3::BucketPolicy",
-		"AWS::EC2::LaunchTemplate", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation",
+		"AWS::EC2::SecurityGroupIngress", "AWS::EC2::Route", "AWS::EC2::SubnetRouteTableAssociation",
 		"AWS::EC2::VPCGatewayAttachment",
 	}
 	d := parse(t)
 	for id, r := range d.Resources {
-		tagged := slices.ContainsFunc(list(r.Properties["Tags"]), func(tag any) bool {
+		tags := append(list(r.Properties["Tags"]), list(at(r.Properties, "TagSpecifications", 0, "Tags"))...)
+		tagged := slices.ContainsFunc(tags, func(tag any) bool {
 			return text(at(tag, "Key")) == "fairlead:stack" && text(at(tag, "Value")) == "${AWS::StackName}"
 		})
 		if tagged == slices.Contains(untagged, r.Type) {
