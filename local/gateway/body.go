@@ -19,8 +19,7 @@ const (
 	// maxBody bounds what is held in memory: Lambda's payload of 6 MB is the
 	// largest that a service other than S3 takes, and base64 may wrap it.
 	maxBody = 16 << 20
-	// maxCBOR is CloudWatch's limit for PutMetricData; it also bounds how deep
-	// a hostile document can drive the recursive decoder.
+	// maxCBOR is CloudWatch's limit for PutMetricData.
 	maxCBOR = 1 << 20
 
 	unsignedPayload  = "UNSIGNED-PAYLOAD"

@@ -57,7 +57,7 @@ type Denied struct {
 	Action   string
 	Resource string
 	Explicit bool   // a Deny statement matched; else no statement allowed it
-	In       string // "identity-based" or "resource-based"
+	In       string // the kind of policy that decided: "identity-based" or "resource-based"
 }
 
 // The wording is that of the IAM User Guide, "Troubleshoot access denied error
@@ -68,7 +68,14 @@ func (d *Denied) Error() string {
 		on = " on resource: " + d.Resource
 	}
 	if d.Explicit {
-		return fmt.Sprintf("User: %s is not authorized to perform: %s%s with an explicit deny in a %s policy", d.Caller, d.Action, on, d.In)
+		return fmt.Sprintf("User: %s is not authorized to perform: %s%s with an explicit deny in %s %s policy", d.Caller, d.Action, on, article(d.In), d.In)
 	}
 	return fmt.Sprintf("User: %s is not authorized to perform: %s%s because no %s policy allows the %s action", d.Caller, d.Action, on, d.In, d.Action)
+}
+
+func article(word string) string {
+	if word[0] == 'i' {
+		return "an"
+	}
+	return "a"
 }
