@@ -43,6 +43,7 @@ func worker(t *testing.T, policies ...string) (*Store, Caller) {
 func TestAuthorize(t *testing.T) {
 	const (
 		object   = "arn:aws:s3:::results/runs/r1/plan.json"
+		function = "arn:aws:lambda:us-east-1:000000000000:function:aim"
 		instance = "arn:aws:ec2:us-east-1:000000000000:instance/i-1"
 	)
 	for _, test := range []struct {
@@ -69,7 +70,7 @@ func TestAuthorize(t *testing.T) {
 		{`[{"Effect":"Allow","Action":"ec2:DescribeInstances","Resource":"*"}]`, "ec2:DescribeInstances", "*", nil, true, "an action without resources"},
 		{`[{"Effect":"Allow","Action":"ec2:DescribeInstances","Resource":"arn:aws:ec2:*:*:instance/*"}]`, "ec2:DescribeInstances", "*", nil, false, "for which AWS wants Resource *"},
 		{`[{"Effect":"Allow","Action":"ec2:RunInstances","Resource":"arn:aws:ec2:*:*:instance/*"}]`, "ec2:RunInstances", instance, nil, true, "wildcards within the ARN's parts"},
-		{`[{"Effect":"Allow","Action":"ec2:RunInstances","Resource":"arn:aws:ec2:*:instance/*"}]`, "ec2:RunInstances", instance, nil, false, "a wildcard does not reach over a colon"},
+		{`[{"Effect":"Allow","Action":"lambda:InvokeFunction","Resource":"arn:aws:lambda:*:function:*"}]`, "lambda:InvokeFunction", function, nil, false, "a wildcard does not reach over a colon"},
 		{`[{"Effect":"Allow","Action":"ec2:TerminateInstances","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/fairlead:stack":"S"}}}]`, "ec2:TerminateInstances", instance, Keys{"aws:ResourceTag/fairlead:stack": {"S"}}, true, "the tag is right"},
 		{`[{"Effect":"Allow","Action":"ec2:TerminateInstances","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/fairlead:stack":"S"}}}]`, "ec2:TerminateInstances", instance, Keys{"aws:ResourceTag/fairlead:stack": {"T"}}, false, "another stack's"},
 		{`[{"Effect":"Allow","Action":"ec2:TerminateInstances","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/fairlead:stack":"S"}}}]`, "ec2:TerminateInstances", instance, nil, false, "no tag at all"},
