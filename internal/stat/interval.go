@@ -29,9 +29,9 @@ func hodgesLehmann(x, walsh []float64) float64 {
 // Interval is a 95 % interval of the location of x: the Hodges–Lehmann
 // estimates of resamples of x, cut at 2.5 % on both sides, and at least as wide
 // as Student's interval of the mean. A resample cannot look outside of the
-// data, so with five or six blocks the bootstrap alone says "differs" of
-// identical arms in 5 to 8 % of simulated experiments; with Student's bound it
-// is 2 to 5 % (TestIdenticalArmsRarelyDiffer). Less than two values bound nothing.
+// data, so with a handful of blocks the bootstrap alone is too short;
+// TestIdenticalArmsRarelyDiffer shows that the wider of both keeps its promise.
+// Less than two values bound nothing.
 func Interval(x []float64, seed uint64) (low, high float64) {
 	if len(x) < 2 {
 		return math.Inf(-1), math.Inf(1)
