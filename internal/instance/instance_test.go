@@ -226,6 +226,37 @@ func TestServeEndsAllWhenOneFails(t *testing.T) {
 	}
 }
 
+// A client holds connections that it has never used. They do not hold up the
+// end: net/http alone would wait for them for 5 s.
+func TestServeDoesNotWaitForUnusedConnections(t *testing.T) {
+	l, err := Listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- Serve(ctx, time.Minute, Server{new(http.Server), l}) }()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	// An answer on a second connection means that the first was accepted.
+	res, err := http.Get("http://" + l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	start := time.Now()
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("took %s to stop, want about %s", took, firstRequest)
+	}
+}
+
 func TestServeCutsWhatOutlastsTheDrain(t *testing.T) {
 	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {

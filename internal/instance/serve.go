@@ -32,7 +32,9 @@ type Server struct {
 // drain that ran out of time is an error: requests were cut.
 func Serve(ctx context.Context, drain time.Duration, servers ...Server) error {
 	failed := make(chan error, len(servers))
+	silent := newUnused()
 	for _, s := range servers {
+		s.HTTP.ConnState = silent.note
 		go func() { failed <- s.HTTP.Serve(s.Listener) }()
 	}
 	var errs []error
@@ -45,6 +47,8 @@ func Serve(ctx context.Context, drain time.Duration, servers ...Server) error {
 	}
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer cancel()
+	closing := time.AfterFunc(firstRequest, silent.close)
+	defer closing.Stop()
 	for _, s := range servers {
 		if err := s.HTTP.Shutdown(limit); err != nil {
 			errs = append(errs, fmt.Errorf("requests on %s were still running after %s: %w", s.Listener.Addr(), drain, err))

@@ -26,6 +26,9 @@ const (
 	keepMinutes = 5
 
 	putTimeout = 10 * time.Second
+
+	// lastTimeout is what the last part minute may hold up the end.
+	lastTimeout = 3 * time.Second
 )
 
 // CloudWatch is the one operation that is used of it.
@@ -65,7 +68,9 @@ func (p *Publisher) Run(ctx context.Context) {
 		case now := <-tick.C:
 			p.Publish(ctx, now)
 		case <-ctx.Done():
-			p.Publish(context.WithoutCancel(ctx), time.Now())
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastTimeout)
+			defer cancel()
+			p.Publish(last, time.Now())
 			return
 		}
 	}
