@@ -114,13 +114,13 @@ func TestQueueOracle(t *testing.T) {
 		defer stop()
 		sum, _ := runShards(t, bench.Aim{
 			T0: time.Now().Add(3 * time.Second), Shards: 3, Path: "/", Trial: bench.Trial{Seed: 7},
-			Load:      bench.Load{Kind: bench.LoadRate, Rate: 50, Arrivals: "poisson", Duration: bench.Duration(400 * time.Second)},
+			Load:      bench.Load{Kind: bench.LoadRate, Rate: 50, Arrivals: "poisson", Duration: bench.Duration(200 * time.Second)},
 			Endpoints: []bench.Endpoint{{Addr: "127.0.0.1:1"}},
 		}, s)
 		if sum.Errors != 0 || len(sum.Invalid) > 0 {
 			t.Fatalf("errors %d, invalid %q", sum.Errors, sum.Invalid)
 		}
-		near(t, "mean", sum.LatencyMs.Mean, 15, 0.03)
+		near(t, "mean", sum.LatencyMs.Mean, 15, 0.04)
 	})
 }
 
