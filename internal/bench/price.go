@@ -24,8 +24,13 @@ const (
 	usdS3Get          = 0.0004 / 1e3
 	hoursPerMonth     = 730
 	volumeGB          = 8
-	shardMemoryGB     = 1769.0 / 1024
-	controlMemoryGB   = 256.0 / 1024
+)
+
+// Memory of the functions, which prices their seconds: a worker's, and that of
+// every other step.
+const (
+	ShardMemoryGB   = 1769.0 / 1024
+	ControlMemoryGB = 256.0 / 1024
 )
 
 // InstanceTime is how long some instances of one type ran, all together.
@@ -113,7 +118,7 @@ func (p Plan) EstimateCost() Cost {
 	total := p.EstimateTime().Seconds()
 	load := (awsLead + p.Load.expectedTime()).Seconds()
 	u := Usage{
-		LambdaGBSeconds: float64(trials*p.Shards)*load*shardMemoryGB + (float64(trials*3)*2+total/2)*controlMemoryGB,
+		LambdaGBSeconds: float64(trials*p.Shards)*load*ShardMemoryGB + (float64(trials*3)*2+total/2)*ControlMemoryGB,
 		LambdaRequests:  trials*(p.Shards+3) + 20,
 		Transitions:     p.Transitions(),
 		S3Puts:          trials*(3*p.Shards+5) + 20,
