@@ -74,47 +74,6 @@ func (s *Service) Invoke(ctx context.Context, in Invocation) (Result, error) {
 	}
 }
 
-// InvokeAsync queues an event and returns its request id. A failed event is
-// tried twice more; a throttled one again after a second, until the service
-// closes ("Understanding retry behavior in Lambda").
-func (s *Service) InvokeAsync(in Invocation) (string, error) {
-	fn, err := s.admit(&in, maxAsync)
-	if err != nil {
-		return "", err
-	}
-	id := newID()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return "", errClosed
-	}
-	s.work.Go(func() { s.deliver(fn, id, in.Payload) })
-	return id, nil
-}
-
-func (s *Service) deliver(fn *function, id string, payload []byte) {
-	for failures := 0; ; {
-		wait := time.Second
-		r, err := s.runNow(fn, id, payload)
-		if err == nil && r.FunctionError == "" {
-			return
-		}
-		if !isThrottled(err) {
-			if failures == len(s.cfg.RetryDelays) {
-				s.cfg.Log.Warn("asynchronous event dropped", "function", fn.Name, "request", id, "error", err, "payload", string(r.Payload))
-				return
-			}
-			wait = s.cfg.RetryDelays[failures]
-			failures++
-		}
-		select {
-		case <-s.ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-	}
-}
-
 // runNow runs an event unless the account's concurrency is used up.
 func (s *Service) runNow(fn *function, id string, payload []byte) (Result, error) {
 	if err := s.enter(); err != nil {

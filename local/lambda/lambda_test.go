@@ -345,6 +345,12 @@ func TestAsynchronousEventIsTriedAgain(t *testing.T) {
 	if _, err := s.InvokeAsync(Invocation{Function: "plain"}); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if b, _ := os.ReadFile(s.LogFile("plain")); !bytes.Contains(b, []byte(" REPORT RequestId: ")) {
+		t.Error("drained before the first try had ended")
+	}
 	eventually(t, "three tries in the log", func() bool {
 		b, _ := os.ReadFile(s.LogFile("plain"))
 		return bytes.Count(b, []byte(" REPORT RequestId: ")) == 3

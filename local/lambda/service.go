@@ -59,6 +59,8 @@ type Service struct {
 	sandboxes map[string]*sandbox
 	busy      int // invocations that hold a process or start one
 	closed    bool
+	pending   int           // asynchronous events, see pend
+	quiet     chan struct{} // closed when there are none
 }
 
 // function is a deployed function with its warm processes.
