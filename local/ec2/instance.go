@@ -160,6 +160,7 @@ type Machine struct {
 	VCPUs             int
 	Monitored         bool // detailed monitoring: CPU every minute instead of five
 	Launched          time.Time
+	Running           time.Time // since when
 	Tags              map[string]string
 	Host              *host.Instance
 }
@@ -189,7 +190,7 @@ func (s *Service) Machine(id string) (Machine, bool) {
 }
 
 func (i *instance) view() Machine {
-	return Machine{ID: i.id, Type: i.kind.Name, RoleARN: i.roleARN, VCPUs: i.kind.VCPUs, Monitored: i.monitored, Launched: i.launched,
+	return Machine{ID: i.id, Type: i.kind.Name, RoleARN: i.roleARN, VCPUs: i.kind.VCPUs, Monitored: i.monitored, Launched: i.launched, Running: i.changedAt,
 		Tags: maps.Clone(i.tags), Host: i.machine}
 }
 
