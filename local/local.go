@@ -22,6 +22,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -106,7 +107,7 @@ type Cloud struct {
 // first.
 func Start(ctx context.Context, c Config) (_ *Cloud, err error) {
 	c.defaults()
-	if _, err := host.Clean(ctx, c.Registry); err != nil {
+	if _, err := clean(ctx, c.Registry); err != nil {
 		return nil, fmt.Errorf("clean up after an earlier cloud: %w", err)
 	}
 	cloud := &Cloud{config: c, stacks: map[string]*Stack{}}
@@ -122,11 +123,11 @@ func Start(ctx context.Context, c Config) (_ *Cloud, err error) {
 	if err != nil {
 		return nil, err
 	}
-	runtime, err := listen(ctx, net.JoinHostPort(addrHost(front), "0"))
+	runtime, err := listen(ctx, "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, front.Close())
 	}
-	cloud.endpoint = "http://" + front.Addr().String()
+	cloud.endpoint = "http://" + reachable(front)
 	gate, err := cloud.assemble(runtime.Addr().String())
 	if err != nil {
 		return nil, errors.Join(err, front.Close(), runtime.Close())
@@ -163,12 +164,14 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	return l, nil
 }
 
-func addrHost(l net.Listener) string {
-	h, _, err := net.SplitHostPort(l.Addr().String())
-	if err != nil { // a TCP listener has a port
-		return "127.0.0.1"
+// reachable is an address at which this machine's processes find a listener,
+// which may be at all addresses.
+func reachable(l net.Listener) string {
+	a, ok := l.Addr().(*net.TCPAddr)
+	if ok && a.IP.IsUnspecified() {
+		return net.JoinHostPort("127.0.0.1", strconv.Itoa(a.Port))
 	}
-	return h
+	return l.Addr().String()
 }
 
 func (c *Cloud) serve(l net.Listener, h http.Handler) *http.Server {
@@ -256,7 +259,18 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 
 // Clean removes what clouds of this user that were killed have left on the
 // machine, and says what. Start does it as well.
-func Clean(ctx context.Context) ([]string, error) { return host.Clean(ctx, host.DefaultRegistry()) }
+func Clean(ctx context.Context) (removed []string, err error) {
+	return clean(ctx, host.DefaultRegistry())
+}
+
+func clean(ctx context.Context, registry string) ([]string, error) {
+	removed, err := host.Clean(ctx, registry)
+	if err != nil {
+		return removed, err
+	}
+	folders, err := cleanFolders()
+	return append(removed, folders...), err
+}
 
 // Applet runs this binary as one of the programs of an instance (aws,
 // systemctl, …) when it was called by such a name. It comes first in main, and

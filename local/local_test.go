@@ -221,6 +221,31 @@ func TestPortAndFolderInUseAreNamed(t *testing.T) {
 	}
 }
 
+func TestFolderOfAKilledCloudIsRemoved(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	leave := func(name string) string {
+		dir := filepath.Join(os.TempDir(), temporaryName+name)
+		if err := os.MkdirAll(filepath.Join(dir, "buckets"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return dir
+	}
+	dead, starting := leave("dead"), leave("starting")
+	if err := os.WriteFile(filepath.Join(dead, lockName), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	alive := start(t, Config{})
+	start(t, Config{})
+	if _, err := os.Stat(dead); !os.IsNotExist(err) {
+		t.Errorf("the dead cloud's folder is there: %v", err)
+	}
+	for _, dir := range []string{starting, alive.config.Dir} {
+		if _, err := os.Stat(dir); err != nil {
+			t.Errorf("the folder of a cloud that lives, or starts, is gone: %v", err)
+		}
+	}
+}
+
 func TestRefusedTemplateCreatesNothing(t *testing.T) {
 	c := start(t, Config{})
 	_, err := c.Deploy(t.Context(), "s", []byte(`{"Resources":{"B":{"Type":"AWS::S3::Bucket"},"Q":{"Type":"AWS::SQS::Queue"}}}`), nil)

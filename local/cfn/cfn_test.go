@@ -207,6 +207,9 @@ func TestIgnoredPropertiesAreListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if got := stack.Summary(); len(got) != 2 || got[1] != "1 × Test::Thing Free: nobody reads it" {
+		t.Errorf("summary %q", got)
+	}
 	if got := fmt.Sprint(stack.NoEffect); got != "[R (Test::Thing) Free: nobody reads it O (Output) Export: no other stack imports it]" {
 		t.Error(got)
 	}

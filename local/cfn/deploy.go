@@ -54,6 +54,26 @@ func (n NoEffect) String() string {
 	return fmt.Sprintf("%s (%s) %s: %s", n.LogicalID, n.Type, n.Property, n.Reason)
 }
 
+// Summary lists what has no effect in one line for each type, property and
+// reason, with the number of resources that it was said of.
+func (s *Stack) Summary() []string {
+	type what struct{ kind, property, reason string }
+	count := map[what]int{}
+	var order []what
+	for _, n := range s.NoEffect {
+		w := what{n.Type, n.Property, n.Reason}
+		if count[w]++; count[w] == 1 {
+			order = append(order, w)
+		}
+	}
+	lines := make([]string, len(order))
+	for i, w := range order {
+		lines[i] = fmt.Sprintf("%d × %s: %s", count[w], strings.TrimSpace(w.kind+" "+w.property), w.reason)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
 // stackName is CloudFormation's rule for the name of a stack.
 var stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
 
