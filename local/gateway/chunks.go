@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -202,7 +203,7 @@ func (r *chunkReader) atEnd() bool {
 // line reads up to \r\n and gives the line without it.
 func (r *chunkReader) line() (string, error) {
 	text, err := r.from.ReadSlice('\n')
-	if err == bufio.ErrBufferFull {
+	if errors.Is(err, bufio.ErrBufferFull) {
 		return "", malformed("a chunk header longer than %d bytes", maxChunkLine)
 	}
 	if err != nil {
@@ -212,7 +213,7 @@ func (r *chunkReader) line() (string, error) {
 }
 
 func truncated(err error) error {
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return &Error{Code: "IncompleteBody", Message: "The request body terminated unexpectedly"}
 	}
 	return err

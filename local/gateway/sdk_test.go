@@ -20,7 +20,6 @@ import (
 
 	"github.com/fairlead/fairlead/local/gateway"
 	"github.com/fairlead/fairlead/local/iam"
-	localsts "github.com/fairlead/fairlead/local/sts"
 )
 
 const region = "us-east-1"
@@ -49,61 +48,6 @@ func (c *cloud) config(keys iam.Credentials) aws.Config {
 }
 
 func (c *cloud) operator() aws.Config { return c.config(c.store.Operator()) }
-
-func TestSTSSpeaksQuery(t *testing.T) {
-	c := newCloud(t)
-	c.Register("sts", localsts.New(c.store))
-	client := sts.NewFromConfig(c.operator())
-	out, err := client.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *out.Account != "000000000000" || *out.Arn != "arn:aws:iam::000000000000:user/operator" || *out.UserId == "" {
-		t.Errorf("identity = %s %s %s", *out.Account, *out.Arn, *out.UserId)
-	}
-	_, err = client.GetSessionToken(t.Context(), &sts.GetSessionTokenInput{})
-	wantError(t, err, "InvalidAction", "sts:GetSessionToken")
-	_, err = client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::000000000000:role/x"), RoleSessionName: aws.String("s"), ExternalId: aws.String("e"),
-	})
-	wantError(t, err, "ValidationError", `"ExternalId"`)
-}
-
-func TestAssumeRoleGivesWorkingCredentials(t *testing.T) {
-	c := newCloud(t)
-	c.Register("sts", localsts.New(c.store))
-	trust, err := iam.ParseDocument([]byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::000000000000:root"}}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := c.store.PutRole(iam.Role{Name: "reader", Trust: trust}); err != nil {
-		t.Fatal(err)
-	}
-	out, err := sts.NewFromConfig(c.operator()).AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::000000000000:role/reader"), RoleSessionName: aws.String("morning"), DurationSeconds: aws.Int32(900),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if left := time.Until(*out.Credentials.Expiration); left < 14*time.Minute || left > 15*time.Minute {
-		t.Errorf("expires in %s, want 15 minutes", left)
-	}
-	session := sts.NewFromConfig(c.config(iam.Credentials{
-		AccessKeyID: *out.Credentials.AccessKeyId, SecretAccessKey: *out.Credentials.SecretAccessKey, SessionToken: *out.Credentials.SessionToken,
-	}))
-	me, err := session.GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *me.Arn != "arn:aws:sts::000000000000:assumed-role/reader/morning" {
-		t.Errorf("the session is %s", *me.Arn)
-	}
-	// The role has no policy, so it may not go on to another role.
-	_, err = session.AssumeRole(t.Context(), &sts.AssumeRoleInput{
-		RoleArn: aws.String("arn:aws:iam::000000000000:role/reader"), RoleSessionName: aws.String("again"),
-	})
-	wantError(t, err, "AccessDenied", "is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::000000000000:role/reader")
-}
 
 func TestStepFunctionsSpeaksJSON10(t *testing.T) {
 	c := newCloud(t)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -49,7 +50,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		err = perr
 	}
 	switch {
-	case err == errUnsigned:
+	case errors.Is(err, errUnsigned):
 		err = r.fail(codeMissingToken, http.StatusForbidden, "Request is missing Authentication Token: the local cloud answers signed requests only")
 	case err == nil:
 		err = g.admit(r, sig)

@@ -33,7 +33,6 @@ type signature struct {
 	presigned                        bool
 	expires                          time.Duration // of a presigned request
 	payload                          string        // the payload's hash or its stand-in; empty: the body is to be hashed
-	key                              []byte        // the derived signing key, once verified
 }
 
 func (s signature) scope() string {

@@ -36,7 +36,7 @@ func checkKey(name string) error {
 	lower := strings.ToLower(name)
 	prefix, _, ok := strings.Cut(lower, ":")
 	if !ok {
-		return fmt.Errorf("the condition key %q has no prefix such as aws: or s3:", name)
+		return fmt.Errorf("the condition key %q has no prefix such as s3: before it", name)
 	}
 	if prefix != "aws" {
 		return nil

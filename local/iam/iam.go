@@ -60,7 +60,7 @@ type Denied struct {
 	In       string // the kind of policy that decided: "identity-based" or "resource-based"
 }
 
-// The wording is that of the IAM User Guide, "Troubleshoot access denied error
+// Error is worded as in the IAM User Guide, "Troubleshoot access denied error
 // messages". AWS leaves the resource out where the action has none.
 func (d *Denied) Error() string {
 	on := ""

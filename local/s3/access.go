@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"os"
 )
 
 // These are for the other services of the local cloud: S3 without a request and
@@ -48,7 +47,7 @@ func (s *Service) Put(bucket, key, contentType string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
+	defer discard(f.Name())
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,7 +59,7 @@ func (c *call) createBucket() error {
 		LocationConstraint string
 		Other              []unknown `xml:",any"`
 	}
-	if err := c.readXML(&in); err != nil && err != io.EOF {
+	if err := c.readXML(&in); err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
 	if err := refuseUnknown(in.Other); err != nil {

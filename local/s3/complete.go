@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -49,7 +48,7 @@ func (c *call) completeUpload() error {
 	// The checksum headers here are of the object, not of this body.
 	promised := c.HTTP.Header
 	c.HTTP.Header = withoutChecksums(promised)
-	if err := c.readXML(&in); err == io.EOF || err == nil && len(in.Part) == 0 {
+	if err := c.readXML(&in); errors.Is(err, io.EOF) || err == nil && len(in.Part) == 0 {
 		return &gateway.Error{Code: "MalformedXML", Message: "You must specify at least one part"}
 	} else if err != nil {
 		return err
@@ -61,7 +60,7 @@ func (c *call) completeUpload() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(a.path)
+	defer discard(a.path)
 	if err := a.matches(u, promised); err != nil {
 		return err
 	}
@@ -108,11 +107,13 @@ func (c *call) assemble(u upload, dir string, list []completePart) (a assembled,
 	defer func() {
 		err = errors.Join(err, f.Close())
 		if err != nil {
-			os.Remove(f.Name())
+			discard(f.Name())
 		}
 	}()
-	ascending := func(a, b completePart) int { return a.PartNumber - b.PartNumber }
-	if !slices.IsSortedFunc(list, ascending) {
+	for i := 1; i < len(list); i++ {
+		if list[i].PartNumber > list[i-1].PartNumber {
+			continue
+		}
 		return a, &gateway.Error{Code: "InvalidPartOrder", Message: "The list of parts was not in ascending order."}
 	}
 	for i, want := range list {
@@ -142,9 +143,10 @@ func (c *call) assemble(u upload, dir string, list []completePart) (a assembled,
 	}
 	a.path = f.Name()
 	a.etag = fmt.Sprintf("%x-%d", etags.Sum(nil), len(list))
-	if u.Type == fullObject {
+	switch u.Type {
+	case fullObject:
 		a.sum = encode(whole)
-	} else if u.Type == composite {
+	case composite:
 		a.sum = fmt.Sprintf("%s-%d", encode(sums), len(list))
 	}
 	return a, nil

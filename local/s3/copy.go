@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"io"
 	"net/url"
-	"os"
 	"strings"
 
 	"github.com/fairlead/fairlead/local/gateway"
@@ -57,7 +56,7 @@ func (c *call) copyObject() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(staged.Name())
+	defer discard(staged.Name())
 	_, err = io.Copy(staged, f)
 	if closed := staged.Close(); err == nil {
 		err = closed

@@ -31,7 +31,7 @@ func (c *call) deleteObjects() error {
 		}
 		Other []unknown `xml:",any"`
 	}
-	if err := c.readXML(&in); err == io.EOF {
+	if err := c.readXML(&in); errors.Is(err, io.EOF) {
 		return &gateway.Error{Code: "MalformedXML", Message: "The request has no body."}
 	} else if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -127,21 +126,26 @@ func byteRange(text string, size int64) (first, length int64, partial bool, err 
 		return 0, 0, false, notImplemented("a Range of several parts")
 	}
 	from, to, ok := strings.Cut(strings.TrimSpace(ranges), "-")
-	start, err1 := strconv.ParseInt(cmp.Or(from, "0"), 10, 64)
-	end, err2 := strconv.ParseInt(cmp.Or(to, strconv.FormatInt(size-1, 10)), 10, 64)
-	if !ok || err1 != nil || err2 != nil && to != "" || from == "" && to == "" || start < 0 || end < 0 && to != "" {
+	start, end := number(from), number(to)
+	switch {
+	case !ok || from == "" && to == "" || from != "" && start < 0 || to != "" && end < 0 || from != "" && to != "" && end < start:
 		return 0, size, false, nil
-	}
-	if from == "" { // the last bytes
-		start, end = max(0, size-end), size-1
-		if to == "0" {
-			start = size
-		}
-	} else if to != "" && end < start {
-		return 0, size, false, nil
+	case from == "": // the last bytes
+		start, end = size-min(end, size), size-1
+	case to == "":
+		end = size - 1
 	}
 	if start >= size {
 		return 0, 0, false, &gateway.Error{Code: "InvalidRange", Message: "The requested range is not satisfiable", Status: http.StatusRequestedRangeNotSatisfiable}
 	}
 	return start, min(end, size-1) - start + 1, true, nil
+}
+
+// number is a count of bytes, -1 if it is none.
+func number(text string) int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || strings.HasPrefix(text, "+") {
+		return -1
+	}
+	return n
 }

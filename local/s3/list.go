@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,7 +179,7 @@ func (b *bucket) keys(prefix string) ([]string, error) {
 	start := "."
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		start = prefix[:i]
-		if checkKey(start) != nil || path.Clean(start) != start {
+		if !fs.ValidPath(start) {
 			return nil, nil // no file has such a name
 		}
 	}

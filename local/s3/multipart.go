@@ -126,7 +126,7 @@ func (c *call) uploadPart() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(got.path)
+	defer discard(got.path)
 	p := part{Number: number, Size: got.size, ETag: got.etag, Sums: got.sums}
 	c.b.mu.Lock()
 	err = errors.Join(os.Rename(got.path, partPath(dir, number)), writeJSON(partPath(dir, number)+".json", p))

@@ -198,7 +198,7 @@ func (b *bucket) writeSidecar(s sidecar) error {
 		err = os.Rename(f.Name(), target)
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		discard(f.Name())
 		return fmt.Errorf("write what is known of %s: %w", s.Key, err)
 	}
 	return nil

@@ -31,7 +31,7 @@ func (c *call) putObject() error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(staged.path)
+	defer discard(staged.path)
 	m.Checksums = staged.sums
 	if len(m.Checksums) > 0 {
 		m.ChecksumType = fullObject
@@ -129,7 +129,7 @@ func (c *call) receive(dir, extra string) (received, error) {
 		got.sums, err = v.verify()
 	}
 	if err != nil {
-		os.Remove(f.Name())
+		discard(f.Name())
 		return received{}, err
 	}
 	if extra != "" {
@@ -147,11 +147,15 @@ func stage(dir string) (*os.File, error) {
 	}
 	if err := f.Chmod(0o644); err != nil {
 		f.Close()
-		os.Remove(f.Name())
+		discard(f.Name())
 		return nil, err
 	}
 	return f, nil
 }
+
+// discard removes a staged file. What cannot be removed is in nobody's way: it
+// is no object.
+func discard(name string) { _ = os.Remove(name) }
 
 func writeChecksums(h http.Header, m Metadata) {
 	for algorithm, sum := range m.Checksums {

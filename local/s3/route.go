@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -32,6 +33,10 @@ type operation struct {
 	params  []string
 	headers []string // beside the common ones; "x-amz-meta-" stands for the family
 }
+
+// maxDrain is how much of a refused body is read; S3, too, closes the
+// connection on a client that goes on.
+const maxDrain = 64 << 20
 
 // Headers of the signature, the transfer and the SDKs' own bookkeeping.
 var commonHeaders = []string{
@@ -73,6 +78,9 @@ var operations = map[string]operation{
 func (s *Service) ServeAWS(w http.ResponseWriter, r *gateway.Request) {
 	c := &call{Request: r, s: s, w: w, query: r.HTTP.URL.Query()}
 	if err := c.answer(); err != nil {
+		// A client that is still sending does not read the answer when the
+		// connection closes under it, so what it sends is taken off first.
+		_, _ = io.CopyN(io.Discard, r.HTTP.Body, maxDrain)
 		gateway.WriteError(w, r, c.shape(err))
 	}
 }

@@ -95,6 +95,9 @@ func (s *Service) CreateBucket(name string) error {
 	if b.staging, err = stagingFor(filepath.Join(s.config.Meta, name, "staging"), dir); err != nil {
 		return fmt.Errorf("bucket %s: %w", name, err)
 	}
+	if err := sweepStaging(b.staging, b.created); err != nil {
+		return fmt.Errorf("bucket %s: %w", name, err)
+	}
 	if b.root, err = os.OpenRoot(dir); err != nil {
 		return fmt.Errorf("bucket %s: %w", name, err)
 	}
@@ -116,7 +119,7 @@ func stagingFor(wanted, dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(probe.Name())
+	defer discard(probe.Name())
 	defer probe.Close()
 	target := filepath.Join(dir, hidden)
 	err = os.Link(probe.Name(), target)
@@ -130,6 +133,21 @@ func stagingFor(wanted, dir string) (string, error) {
 		return target, nil
 	}
 	return target, os.MkdirAll(target, 0o755)
+}
+
+// sweepStaging removes what a killed process left. An hour spares what another
+// process of the same user may be writing right now.
+func sweepStaging(dir string, now time.Time) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && now.Sub(info.ModTime()) > time.Hour {
+			discard(filepath.Join(dir, e.Name()))
+		}
+	}
+	return nil
 }
 
 // PutBucketPolicy gives a bucket its policy and refuses what is not evaluated.

@@ -37,8 +37,14 @@ type cloud struct {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
+	return newCloudIn(t, filepath.Join(t.TempDir(), "out"))
+}
+
+// newCloudIn has the bucket's objects in dir.
+func newCloudIn(t *testing.T, dir string) *cloud {
+	t.Helper()
 	base := t.TempDir()
-	c := &cloud{store: iam.NewStore("000000000000"), dir: filepath.Join(base, "out"), meta: filepath.Join(base, "meta")}
+	c := &cloud{store: iam.NewStore("000000000000"), dir: dir, meta: filepath.Join(base, "meta")}
 	var err error
 	c.service, err = s3.New(s3.Config{Region: "us-east-1", Owner: "000000000000", Meta: c.meta, Directory: func(bucket string) string {
 		if bucket == "results" {
@@ -156,7 +162,7 @@ func TestRangesAndConditions(t *testing.T) {
 	} {
 		test.in.Bucket, test.in.Key = aws.String("results"), aws.String("digits")
 		out, err := client.GetObject(t.Context(), &test.in)
-		got := ""
+		var got string
 		if err != nil {
 			var api smithy.APIError
 			var status interface{ HTTPStatusCode() int }
@@ -377,6 +383,9 @@ func TestMultipart(t *testing.T) {
 		}
 		wrong := *complete
 		wrong.MultipartUpload = &types.CompletedMultipartUpload{Parts: []types.CompletedPart{parts[1], parts[0]}}
+		_, err = client.CompleteMultipartUpload(t.Context(), &wrong)
+		wantError(t, err, "InvalidPartOrder", "")
+		wrong.MultipartUpload = &types.CompletedMultipartUpload{Parts: []types.CompletedPart{parts[0], parts[0]}}
 		_, err = client.CompleteMultipartUpload(t.Context(), &wrong)
 		wantError(t, err, "InvalidPartOrder", "")
 		wrong.MultipartUpload = &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: parts[1].ETag}}}
