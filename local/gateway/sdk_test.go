@@ -227,6 +227,12 @@ func TestAccessDeniedInEachProtocol(t *testing.T) {
 	wantError(t, err, "AccessDeniedException", "cloudwatch:ListMetrics")
 	_, err = sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 	wantError(t, err, "AccessDenied", "sts:GetCallerIdentity")
+	c.Register("ec2", gateway.Table(map[string]gateway.Operation{"DescribeInstances": denying("ec2:DescribeInstances")}))
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	status, text := send(t, c.sign(t, keys, "ec2", "/", "Action=DescribeInstances&Version=2016-11-15", time.Now(), form))
+	if status != http.StatusForbidden || !strings.Contains(text, "<Code>UnauthorizedOperation</Code><Message>You are not authorized to perform this operation. User: arn:aws:sts::000000000000:assumed-role/f/s is not authorized to perform: ec2:DescribeInstances because") {
+		t.Errorf("ec2: %d %s", status, text)
+	}
 }
 
 func wantError(t *testing.T, err error, code, text string) {
@@ -240,5 +246,3 @@ func wantError(t *testing.T, err error, code, text string) {
 		t.Errorf("error = %s: %s; want %s with %q", api.ErrorCode(), api.ErrorMessage(), code, text)
 	}
 }
-
-var _ http.Handler = (*gateway.Gateway)(nil)
