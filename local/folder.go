@@ -82,8 +82,9 @@ func (c *Cloud) takeFolder() error {
 	if err != nil {
 		return fmt.Errorf("the folder %s: %w", dir, err)
 	}
-	// What the functions of a killed cloud had open on disk.
-	if err := os.RemoveAll(c.path("lambda", "sandboxes")); err != nil {
+	// What the functions of an earlier cloud left on disk, and their code, which
+	// is unpacked again from the bucket.
+	if err := errors.Join(os.RemoveAll(c.path("lambda", "sandboxes")), os.RemoveAll(c.path("lambda", "code"))); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	c.release = func() error {
