@@ -21,7 +21,7 @@ type agents struct {
 	online   map[string]time.Time // since when; never if absent
 	sent     map[string]time.Time // by instance
 	commands []Command
-	refused  int              // so many sends find the instance unregistered after all
+	refused  int // so many sends find the instance unregistered after all
 	fail     map[string]CommandResult
 	sendErr  error
 	takes    time.Duration

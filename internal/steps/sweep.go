@@ -81,7 +81,7 @@ func (s *Sweeper) stopped(ctx context.Context, execution, status string) (SweepO
 		// was refused it.
 		return SweepOut{Swept: []Swept{}}, nil
 	}
-	return report(s.sweep(ctx, run, "its execution is "+status, nil))
+	return told(s.sweep(ctx, run, "its execution is "+status, nil))
 }
 
 // scheduled looks at all machines of the stack.
@@ -125,7 +125,7 @@ func (s *Sweeper) scheduled(ctx context.Context) (SweepOut, error) {
 		}
 		swept = append(swept, one...)
 	}
-	return report(swept, errors.Join(failures...))
+	return told(swept, errors.Join(failures...))
 }
 
 // abandoned gives the reason why nobody will end the run, "" if somebody will.
@@ -182,9 +182,9 @@ func (s *Sweeper) sweep(ctx context.Context, run, reason string, seen []bench.In
 	return []Swept{{Run: run, Reason: reason, Ended: len(receipt.Ended), Left: receipt.Left}}, nil
 }
 
-// report fails if anything is left, so that the event is tried again and the
+// told fails if anything is left, so that the event is tried again and the
 // function's error metric shows it.
-func report(swept []Swept, err error) (SweepOut, error) {
+func told(swept []Swept, err error) (SweepOut, error) {
 	if err != nil {
 		return SweepOut{}, err
 	}
