@@ -111,7 +111,7 @@ func (p programs) call(ctx context.Context, method, addr, path string, body []by
 	if err != nil {
 		return nil, err
 	}
-	if answer.status != http.StatusOK {
+	if answer.status/100 != 2 {
 		return nil, fmt.Errorf("%s %s%s: status %d: %s", method, addr, path, answer.status, firstLine(answer.body))
 	}
 	return answer.body, nil

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
+
+	"github.com/fairlead/fairlead/cmd/fairlead/command"
+	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/internal/report"
+)
+
+// run is `fairlead run`: the whole job on a local AWS that lives as long as it.
+func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
+	if cost := o.Plan.EstimateCost().USD; cost > o.Plan.MaxUSD {
+		return command.ExitBadInput, fmt.Errorf("the run would cost $%.2f on AWS, above maxUSD $%.2f: use fewer blocks or smaller clusters, or raise maxUSD", cost, o.Plan.MaxUSD)
+	}
+	paint := &painter{w: e.Err, width: func() int { return columns(os.Stderr) }, on: e.terminal(os.Stderr) && !o.JSON}
+	paint.show(func(int) string { return "starting the local AWS" })
+	defer paint.clear()
+
+	st, err := e.stand(ctx, standing{out: o.Out, scale: scaleFor(o.Plan), verbose: o.Verbose})
+	if err != nil {
+		return command.ExitFailed, err
+	}
+	defer func() {
+		paint.show(func(int) string { return "taking the local AWS down" })
+		st.keep = st.keep || code == command.ExitFailed || code == command.ExitLeaked
+		if cerr := st.close(); cerr != nil {
+			err = errors.Join(err, cerr)
+			code = max(code, command.ExitFailed)
+		}
+		paint.clear()
+		if st.keep && !o.JSON {
+			fmt.Fprintf(e.Err, "fairlead: logs of the functions and instances are in %s\n", st.data)
+		}
+	}()
+
+	name := fmt.Sprintf("%s-%s", o.Plan.Preset, e.now().UTC().Format("20060102-150405"))
+	started, err := st.sfn.StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: &st.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
+	})
+	if err != nil {
+		return command.ExitFailed, fmt.Errorf("starting the execution: %w", err)
+	}
+	arn := aws.ToString(started.ExecutionArn)
+	keys := bench.RunKeys{Run: bench.RunID(arn)}
+
+	p := newProgress(o.Plan, e.now)
+	end, err := follow(ctx, st.sfn, arn, 200*time.Millisecond, func(ev types.HistoryEvent) {
+		p.see(ev)
+		paint.show(p.line)
+	})
+	interrupted := errors.Is(err, errInterrupted)
+	if interrupted {
+		paint.show(func(int) string { return "interrupted: ending the fleet; what was measured is kept" })
+		end, err = st.abort(arn, keys)
+	}
+	paint.clear()
+	if err != nil {
+		return command.ExitFailed, err
+	}
+	if o.Plan.DryRun && end.status == types.ExecutionStatusSucceeded {
+		_, err := fmt.Fprintln(e.Out, end.output)
+		return command.ExitDone, err
+	}
+	return e.tell(o, st.results, keys, end, interrupted)
+}
+
+// abort stops the execution, waits for the sweep that the stop sets off, and
+// has what was measured so far judged. It has a deadline of its own: the user
+// has asked to end.
+func (st *stand) abort(arn string, keys bench.RunKeys) (outcome, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	defer cancel()
+	if _, err := st.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Interrupted"), Cause: aws.String("stopped by the user")}); err != nil {
+		return outcome{}, fmt.Errorf("stopping the execution: %w", err)
+	}
+	end, err := follow(ctx, st.sfn, arn, 100*time.Millisecond, func(types.HistoryEvent) {})
+	if err != nil {
+		return outcome{}, err
+	}
+	if _, err := os.Stat(st.object(keys.Plan())); err != nil {
+		return end, nil // stopped before anything was planned
+	}
+	if err := waitFor(ctx, st.object(keys.Receipt())); err != nil {
+		return end, fmt.Errorf("the fleet's receipt did not come: %w", err)
+	}
+	payload, err := json.Marshal(map[string]any{"run": keys.Run, "execution": arn})
+	if err != nil {
+		return end, err
+	}
+	out, err := st.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &st.judge, Payload: payload})
+	if err != nil {
+		return end, fmt.Errorf("judging what was measured: %w", err)
+	}
+	if out.FunctionError != nil {
+		return end, fmt.Errorf("judging what was measured: %s", out.Payload)
+	}
+	return end, nil
+}
+
+// waitFor waits until a file exists.
+func waitFor(ctx context.Context, path string) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", path, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+// summary is what --json prints.
+type summary struct {
+	Run         string             `json:"run"`
+	Status      bench.Status       `json:"status"`
+	Reason      string             `json:"reason,omitempty"`
+	Headline    string             `json:"headline,omitempty"`
+	ExitCode    int                `json:"exitCode"`
+	Environment *bench.Environment `json:"environment,omitempty"`
+	Arms        []bench.ArmResult  `json:"arms,omitempty"`
+	Comparisons []bench.Comparison `json:"comparisons,omitempty"`
+	Thresholds  []bench.Threshold  `json:"thresholds,omitempty"`
+	Cost        *bench.Cost        `json:"cost,omitempty"`
+	Folder      string             `json:"folder"`
+	Report      string             `json:"report,omitempty"`
+}
+
+// tell prints how the run ended and gives the exit code.
+func (e engine) tell(o command.Run, results string, keys bench.RunKeys, end outcome, interrupted bool) (int, error) {
+	folder := filepath.Join(results, filepath.FromSlash(keys.Prefix()))
+	sum := summary{Run: keys.Run, Folder: folder, Status: bench.StatusFailed, Reason: firstLine(end.cause)}
+	r, err := readReport(filepath.Join(results, filepath.FromSlash(keys.Report())))
+	if err == nil {
+		sum.Status, sum.Headline, sum.Environment = r.Status, r.Headline, &r.Environment
+		if r.Reason != "" {
+			sum.Reason = r.Reason
+		}
+		for i := range r.Arms {
+			r.Arms[i].Histogram = nil // long, and in report.json
+		}
+		sum.Arms, sum.Comparisons, sum.Thresholds, sum.Cost = r.Arms, r.Comparisons, r.Thresholds, &r.Cost
+		sum.Report = filepath.Join(results, filepath.FromSlash(keys.ReportHTML()))
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return command.ExitFailed, err
+	}
+	sum.ExitCode = exitCode(end, sum, interrupted)
+	if o.JSON {
+		enc := json.NewEncoder(e.Out)
+		enc.SetIndent("", "  ")
+		return sum.ExitCode, enc.Encode(sum)
+	}
+	if err == nil {
+		color := e.terminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
+		if _, err := io.WriteString(e.Out, report.Text(r, columns(os.Stdout), color)); err != nil {
+			return sum.ExitCode, err
+		}
+		fmt.Fprintf(e.Out, "\nreport  %s\n", sum.Report)
+	}
+	switch {
+	case interrupted:
+		fmt.Fprintf(e.Err, "fairlead: interrupted; the fleet is ended, what was measured is in %s\n", folder)
+	case sum.ExitCode == command.ExitLeaked:
+		fmt.Fprintf(e.Err, "fairlead: leaked: %s\n", sum.Reason)
+	case end.status != types.ExecutionStatusSucceeded:
+		fmt.Fprintf(e.Err, "fairlead: the run failed: %s\n", sum.Reason)
+	case sum.ExitCode != command.ExitDone:
+		fmt.Fprintln(e.Err, "fairlead: a threshold was not met")
+	}
+	return sum.ExitCode, nil
+}
+
+func exitCode(end outcome, sum summary, interrupted bool) int {
+	switch {
+	case end.err == "Leaked" || sum.Status == bench.StatusLeaked:
+		return command.ExitLeaked
+	case interrupted:
+		return command.ExitInterrupted
+	case end.status != types.ExecutionStatusSucceeded || sum.Status != bench.StatusDone:
+		return command.ExitFailed
+	}
+	for _, t := range sum.Thresholds {
+		if !t.Passed {
+			return command.ExitFailed
+		}
+	}
+	return command.ExitDone
+}
+
+func readReport(path string) (bench.Report, error) {
+	var r bench.Report
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", path, err)
+	}
+	if r.Version != bench.ReportVersion {
+		return r, fmt.Errorf("%s is a report of version %d, and this fairlead reads version %d", path, r.Version, bench.ReportVersion)
+	}
+	return r, nil
+}
+
+func firstLine(s string) string {
+	for i, c := range s {
+		if c == '\n' {
+			return s[:i]
+		}
+	}
+	return s
+}

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"archive/zip"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+
+	"github.com/fairlead/fairlead/cdk/template"
+	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/local"
+)
+
+// stackName is the stack's name on the local AWS.
+const stackName = "fairlead"
+
+// localAccount is the local AWS's account; no real one has this number.
+const localAccount = "000000000000"
+
+// localLead replaces the ten seconds that a trial's T0 lies ahead on AWS: here
+// the shards are processes that start in milliseconds.
+const localLead = 600 * time.Millisecond
+
+// standing says how the local AWS is set up.
+type standing struct {
+	out     string  // folder that is the results bucket
+	data    string  // folder for logs and state; empty: a temporary one
+	addr    string  // address of the endpoint; empty: any
+	scale   float64 // cores given to each vCPU
+	verbose bool
+}
+
+// stand is a local AWS with our stack on it.
+type stand struct {
+	cloud   *local.Cloud
+	results string // folder of the results bucket
+	data    string
+	keep    bool // data is the user's, or tells why a run failed
+	bucket  string
+	machine string
+	judge   string
+	config  aws.Config
+	sfn     *sfn.Client
+	lambda  *lambda.Client
+}
+
+// stand starts a local AWS and deploys the golden template with the compiled
+// programs as its assets.
+func (e engine) stand(ctx context.Context, s standing) (st *stand, err error) {
+	out, err := filepath.Abs(s.out)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return nil, fmt.Errorf("the results folder: %w", err)
+	}
+	st = &stand{results: out, data: s.data, keep: s.data != ""}
+	if st.data == "" {
+		if st.data, err = temporary(); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, st.close())
+		}
+	}()
+	if st.cloud, err = local.Start(ctx, local.Config{
+		Dir: st.data, Addr: s.addr, CPUScale: s.scale, Account: localAccount,
+		Ports: []int{bench.NodePort, bench.ProxyAdminPort},
+		BucketDir: func(bucket string) string {
+			if strings.HasPrefix(bucket, resultsPrefix) {
+				return out
+			}
+			return ""
+		},
+	}); err != nil {
+		return nil, err
+	}
+	sums, err := e.publish(st)
+	if err != nil {
+		return nil, err
+	}
+	golden, err := template.Render(sums)
+	if err != nil {
+		return nil, err
+	}
+	stack, err := st.cloud.Deploy(ctx, stackName, golden, map[string]string{"T0Lead": localLead.String()})
+	if err != nil {
+		return nil, fmt.Errorf("deploying the template: %w", err)
+	}
+	if s.verbose {
+		e.describe(st, stack)
+	}
+	st.bucket, st.machine, st.judge = stack.Outputs["ResultsBucket"], stack.Outputs["StateMachineArn"], stack.Outputs["JudgeFunction"]
+	c := st.cloud.OperatorCredentials()
+	// Made by hand, so that nothing of the user's own AWS configuration counts.
+	st.config = aws.Config{
+		Region:       st.cloud.Region(),
+		BaseEndpoint: aws.String(st.cloud.Endpoint()),
+		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
+	}
+	st.sfn, st.lambda = sfn.NewFromConfig(st.config), lambda.NewFromConfig(st.config)
+	return st, nil
+}
+
+// close takes the local AWS down: executions are aborted, the sweep runs,
+// instances end. It takes as long as it must, up to a bound.
+func (st *stand) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var errs []error
+	if st.cloud != nil {
+		errs = append(errs, st.cloud.Close(ctx))
+	}
+	if !st.keep && errors.Join(errs...) == nil {
+		errs = append(errs, os.RemoveAll(st.data))
+	}
+	return errors.Join(errs...)
+}
+
+// object is the file of an object in the results bucket.
+func (st *stand) object(key string) string { return filepath.Join(st.results, filepath.FromSlash(key)) }
+
+// resultsPrefix begins the name that CloudFormation gives the results bucket:
+// the stack's name and the bucket's logical id, in lower case.
+const resultsPrefix = stackName + "-results"
+
+// keepLogs is how long the logs of a failed run are kept.
+const keepLogs = 24 * time.Hour
+
+// forget removes what failed runs have left for reading, once it is old.
+func forget(parent string) {
+	old, err := os.ReadDir(parent)
+	if err != nil {
+		return // nothing to forget; MkdirTemp tells if the folder is unusable
+	}
+	for _, d := range old {
+		if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > keepLogs {
+			_ = os.RemoveAll(filepath.Join(parent, d.Name())) // another start tries again
+		}
+	}
+}
+
+func temporary() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("no folder for the local AWS: %w", err)
+	}
+	parent := filepath.Join(cache, "fairlead", "clouds")
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return "", err
+	}
+	forget(parent)
+	return os.MkdirTemp(parent, "run-")
+}
+
+// publish puts the programs where the template looks for its assets, and gives
+// their SHA-256 sums, which the set-up checks.
+func (e engine) publish(st *stand) (map[string]string, error) {
+	bucket := fmt.Sprintf("cdk-hnb659fds-assets-%s-%s", localAccount, st.cloud.Region())
+	sums := map[string]string{}
+	for _, a := range template.Assets() {
+		file := filepath.Join(e.programs, filepath.Base(a.Package))
+		if a.Entry != "" {
+			zipped := filepath.Join(st.data, a.Name+".zip")
+			if err := zipProgram(zipped, a.Entry, file); err != nil {
+				return nil, fmt.Errorf("packing %s: %w", a.Name, err)
+			}
+			file = zipped
+		}
+		if a.Hashed {
+			sum, err := sha256File(file)
+			if err != nil {
+				return nil, err
+			}
+			sums[a.Name] = sum
+		}
+		if err := st.cloud.PutAsset(bucket, a.Key, file); err != nil {
+			return nil, fmt.Errorf("publishing %s: %w", a.Name, err)
+		}
+	}
+	return sums, nil
+}
+
+// zipProgram stores without compressing: the file is read once, a moment later.
+func zipProgram(to, entry, program string) (err error) {
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	in, err := os.Open(program)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	z := zip.NewWriter(f)
+	h := &zip.FileHeader{Name: entry, Method: zip.Store}
+	h.SetMode(0o755)
+	w, err := z.CreateHeader(h)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, in); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func sha256File(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// scaleFor fits the plan's largest cluster into three quarters of the machine's
+// cores; the rest is for the proxy, the workers and the local AWS itself.
+func scaleFor(p bench.Plan) float64 {
+	largest := 1
+	for _, c := range p.Clusters {
+		t, _ := bench.TypeOf(c.InstanceType)
+		largest = max(largest, c.Count*t.VCPUs)
+	}
+	return min(1, 0.75*float64(runtime.NumCPU())/float64(largest))
+}
