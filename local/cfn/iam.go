@@ -18,8 +18,6 @@ type IAM interface {
 	PutInstanceProfile(name, arn, roleName string)
 }
 
-const unreadTags = "nothing here reads the tags of this type"
-
 type roleProperties struct {
 	RoleName                 string
 	AssumeRolePolicyDocument map[string]any `require:"true"`

@@ -37,7 +37,8 @@ func exited(requestID string, err error) []byte {
 	reason := "Runtime exited without providing a reason"
 	if err != nil {
 		reason = "Runtime exited with error: " + err.Error()
-		if e, ok := err.(*exec.ExitError); ok {
+		var e *exec.ExitError
+		if errors.As(err, &e) {
 			reason = "Runtime exited with error: " + e.ProcessState.String()
 		}
 	}

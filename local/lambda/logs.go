@@ -2,6 +2,7 @@ package lambda
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -221,7 +222,7 @@ func (l *sandboxLog) drain(r *os.File, buf []byte) error {
 	return c.Read(func(fd uintptr) bool {
 		for {
 			n, err := unix.Read(int(fd), buf)
-			if err == unix.EINTR {
+			if errors.Is(err, unix.EINTR) {
 				continue
 			}
 			if n <= 0 {
