@@ -64,7 +64,7 @@ func (p Plan) check(report func(path, problem string)) {
 	}
 	if trials := p.Blocks * len(p.Clusters) * len(p.Targets); trials > maxTrials {
 		bad("blocks", "× clusters × targets gives %d trials: at most %d; use fewer blocks", trials, maxTrials)
-	} else if n := p.events(); n > historyLimit {
+	} else if n := p.Events(); n > historyLimit {
 		bad("blocks", "and shards would write about %d history events, and an execution holds %d: use fewer blocks, or over 40 shards, which keep histories of their own", n, historyLimit)
 	}
 }
@@ -226,12 +226,14 @@ func (p Plan) checkWork(bad func(string, string, ...any)) {
 	}
 }
 
-// events estimates the history of an execution. An inline shard writes seven
-// events, the states of a trial about thirty; the rest of a run under 200.
-func (p Plan) events() int {
+// Events estimates the most that an execution writes into its history, short of
+// errors that last: a trial about 30 events, a step that is tried again
+// included, and each inline shard 9, as if it were lost (7 if not); the
+// rest of a run under 200. The test of workflows measures it.
+func (p Plan) Events() int {
 	perTrial := 30
 	if p.Shards <= InlineShards {
-		perTrial += 7 * p.Shards
+		perTrial += 9 * p.Shards
 	}
 	return 200 + 20*len(p.Clusters) + p.Blocks*len(p.Clusters)*len(p.Targets)*perTrial
 }

@@ -1,0 +1,196 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// step reads a payload, and gives the call's name and what the function does.
+type step func(w *world, payload []byte) (call string, run func(context.Context) any, err error)
+
+// steps are the functions, by the token without "Function".
+var steps = map[string]step{
+	"plan": plan, "launch": launch, "setup": setup, "ready": ready, "aim": aimer,
+	"shard": shard, "merge": merge, "teardown": teardown, "judge": judge,
+}
+
+type object = map[string]any
+
+// takes is a step that answers out after stepTime.
+func takes(out any) func(context.Context) any {
+	return func(ctx context.Context) any {
+		pause(ctx, stepTime)
+		return out
+	}
+}
+
+func named(values ...string) error {
+	if slices.Contains(values, "") {
+		return errors.New("something is missing")
+	}
+	return nil
+}
+
+func plan(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct {
+		Input struct {
+			DryRun bool `json:"dryRun"`
+		} `json:"input"`
+		Execution string    `json:"execution"`
+		StartedAt time.Time `json:"startedAt"`
+	}
+	err := errors.Join(decode(payload, &in), named(in.Execution))
+	groups, trials := []object{}, []object{}
+	for _, g := range w.groups {
+		groups = append(groups, object{"group": g})
+	}
+	for _, t := range w.trials {
+		trials = append(trials, object{"trial": t})
+	}
+	return "plan", takes(object{"run": "r1", "deadline": in.StartedAt.Add(w.ttl), "groups": groups, "trials": trials, "dryRun": in.Input.DryRun,
+		"summary": object{"trials": len(trials), "usd": 0.1}}), err
+}
+
+// grouped is the input of launch, and with instances that of setup.
+type grouped struct {
+	Run       string   `json:"run"`
+	Group     string   `json:"group"`
+	Instances []object `json:"instances"`
+}
+
+func launch(_ *world, payload []byte) (string, func(context.Context) any, error) {
+	var in grouped
+	err := errors.Join(decode(payload, &in), named(in.Run, in.Group))
+	return "launch " + in.Group, takes(object{"instances": []object{{"id": "i-" + in.Group, "group": in.Group, "role": "node", "type": "t2.micro"}}}), err
+}
+
+func setup(_ *world, payload []byte) (string, func(context.Context) any, error) {
+	var in grouped
+	err := errors.Join(decode(payload, &in), named(in.Run, in.Group))
+	if len(in.Instances) != 1 || in.Instances[0]["id"] != "i-"+in.Group {
+		err = errors.Join(err, errors.New("these are not what Launch started"))
+	}
+	return "setup " + in.Group, takes(object{"group": in.Group, "nodes": len(in.Instances)}), err
+}
+
+func ready(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct{ Run string }
+	err := errors.Join(decode(payload, &in), named(in.Run))
+	return "ready", takes(object{"instances": len(w.groups)}), err
+}
+
+type aim struct {
+	T0             time.Time `json:"t0"`
+	QuiesceAt      time.Time `json:"quiesceAt"`
+	TimeoutSeconds int       `json:"timeoutSeconds"`
+	Shards         []int     `json:"shards"`
+}
+
+func aimer(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct{ Op, Run, Trial string }
+	if err := decode(payload, &in); err != nil {
+		return "", nil, err
+	}
+	switch in.Op {
+	case "warm":
+		return "aim warm", takes(object{"warm": true}), nil
+	case "prove":
+		return "prove", takes(object{"nodes": 1, "targets": []string{"proxy"}}), named(in.Run)
+	case "observe":
+		w.unloaded("observe " + in.Trial)
+		return "observe " + in.Trial, takes(object{"instances": 2, "lost": []string{}}), named(in.Run, in.Trial)
+	case "aim":
+		w.unloaded("aim " + in.Trial)
+		return "aim " + in.Trial, func(ctx context.Context) any {
+			pause(ctx, stepTime)
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			a := aim{T0: time.Now().UTC().Add(lead), Shards: []int{}}
+			a.QuiesceAt = a.T0.Add(loadTime + grace)
+			a.TimeoutSeconds = int((lead + loadTime + grace + upload).Seconds())
+			for n := range w.shards {
+				a.Shards = append(a.Shards, n)
+			}
+			w.aims[in.Trial] = a
+			return a
+		}, named(in.Run, in.Trial)
+	}
+	return "", nil, fmt.Errorf("op is %q", in.Op)
+}
+
+// unloaded reports a call that meets load which may still run.
+func (w *world) unloaded(call string) {
+	w.mu.Lock()
+	early := time.Until(w.quiet)
+	w.mu.Unlock()
+	if early > 0 {
+		w.report("%s while load may run for another %v", call, early)
+	}
+}
+
+func shard(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct {
+		Op, Run, Trial string
+		Shard          *int
+	}
+	if err := decode(payload, &in); err != nil {
+		return "", nil, err
+	}
+	if in.Op == "warm" {
+		return "shard warm", takes(object{"warm": true}), nil
+	}
+	if in.Shard == nil {
+		return "", nil, errors.New("which shard?")
+	}
+	call := fmt.Sprintf("shard %s/%d", in.Trial, *in.Shard)
+	return call, func(ctx context.Context) any {
+		w.begin(call)
+		w.mu.Lock()
+		end := w.aims[in.Trial].QuiesceAt.Add(-grace)
+		w.mu.Unlock()
+		pause(ctx, time.Until(end))
+		return object{"shard": *in.Shard, "requests": 100, "errors": 0}
+	}, named(in.Run, in.Trial)
+}
+
+func merge(_ *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct{ Run, Trial string }
+	err := errors.Join(decode(payload, &in), named(in.Run, in.Trial))
+	return "merge " + in.Trial, takes(object{"trial": in.Trial, "status": "ok", "requests": 400, "errors": 0, "rps": 20.0, "p99Ms": 1.5}), err
+}
+
+func teardown(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct{ Run string }
+	err := errors.Join(decode(payload, &in), named(in.Run))
+	return "teardown", takes(object{"left": append([]string{}, w.left...), "ended": len(w.groups), "receipt": "runs/r1/receipt.json"}), err
+}
+
+// judgeIn is what Judge is told of the run beside its objects.
+type judgeIn struct {
+	Run       string `json:"run"`
+	Execution string `json:"execution"`
+	Failure   *struct {
+		State string `json:"state"`
+		Group string `json:"group"`
+		Error string `json:"error"`
+		Cause string `json:"cause"`
+	} `json:"failure"`
+	Notes  []object `json:"notes"`
+	Leaked bool     `json:"leaked"`
+}
+
+func judge(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in judgeIn
+	err := errors.Join(decode(payload, &in), named(in.Run, in.Execution))
+	w.mu.Lock()
+	w.told = in
+	w.mu.Unlock()
+	out := object{"status": "done", "report": "runs/r1/report.json"}
+	if f := in.Failure; f != nil {
+		out = object{"status": "failed", "error": f.Error, "reason": f.State + ": " + f.Cause}
+	}
+	return "judge", takes(out), err
+}
