@@ -92,7 +92,7 @@ func sentence(m metric, c bench.Comparison) string {
 	interval := fmt.Sprintf("%.2f, 95 %% interval %.2f to %.2f, %d blocks", c.Ratio, c.Low, c.High, c.Blocks)
 	switch c.Verdict {
 	case bench.Better, bench.Worse:
-		return fmt.Sprintf("%s has %s %s than %s (ratio %s).", c.A, change(c.Ratio), m.phrase, c.B, interval)
+		return fmt.Sprintf("%s has %s %s (ratio %s).", c.A, change(c.Ratio, m.phrase), c.B, interval)
 	case bench.Same:
 		return fmt.Sprintf("%s and %s have the same %s within 5 %% (ratio %s).", c.A, c.B, m.phrase, interval)
 	}
@@ -110,17 +110,16 @@ func sentence(m metric, c bench.Comparison) string {
 	return fmt.Sprintf("The noise hides whether %s or %s has the better %s (ratio %s); %s blocks would tell.", c.A, c.B, m.phrase, interval, needed)
 }
 
-// change puts a ratio into words: "12 % lower", "2.4 times higher".
-func change(ratio float64) string {
-	word, factor := "higher", ratio
-	if ratio < 1 {
-		word, factor = "lower", 1/ratio
+// change puts a ratio into words: "a 12 % lower p99 latency than", "2.4 times
+// the throughput of".
+func change(ratio float64, what string) string {
+	switch {
+	case ratio >= 2:
+		return fmt.Sprintf("%.1f times the %s of", ratio, what)
+	case ratio <= 0.5:
+		return fmt.Sprintf("a %.1f times lower %s than", 1/ratio, what)
+	case ratio < 1:
+		return fmt.Sprintf("a %.0f %% lower %s than", (1-ratio)*100, what)
 	}
-	if factor >= 2 {
-		if ratio < 1 {
-			return fmt.Sprintf("a %.1f times lower", factor)
-		}
-		return fmt.Sprintf("a %.1f times higher", factor)
-	}
-	return fmt.Sprintf("a %.0f %% %s", math.Abs(ratio-1)*100, word)
+	return fmt.Sprintf("a %.0f %% higher %s than", (ratio-1)*100, what)
 }

@@ -1,0 +1,98 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+// cost prices what the run used. A local run used nothing that is billed, and
+// its seconds are not AWS's; for it the plan's estimate is shown, and says so.
+func cost(in Input, env bench.Environment) bench.Cost {
+	if env.Kind == "local" {
+		c := in.Record.Plan.EstimateCost()
+		c.Note = "this run was local and cost nothing; the same plan on AWS is estimated to cost this"
+		return c
+	}
+	plan := in.Record.Plan
+	total := in.EndedAt.Sub(in.Record.StartedAt).Seconds()
+	trials := 0
+	var workers time.Duration
+	for _, t := range in.Tallies {
+		workers += time.Duration(t.Billed)
+		trials++
+	}
+	u := bench.Usage{
+		Instances: instanceTimes(in),
+		// The other steps do not count their seconds; about half of the run
+		// one of them is at work.
+		LambdaGBSeconds: workers.Seconds()*bench.ShardMemoryGB + total/2*bench.ControlMemoryGB,
+		LambdaRequests:  trials*(plan.Shards+3) + 20,
+		Transitions:     cmp.Or(in.Transitions, plan.Transitions()),
+		S3Puts:          trials*(3*plan.Shards+5) + 20,
+		S3Gets:          trials*(4*plan.Shards+5) + 40,
+	}
+	c := bench.ActualCost(u)
+	c.Note = "list prices, without data transfer and free tier; the seconds of the functions other than workers, and S3 requests, are estimated"
+	if in.Record.Execution != "" && env.Region != c.Region {
+		c.Note += "; prices are those of " + c.Region
+	}
+	return c
+}
+
+// instanceTimes sums the instances' seconds by type. An instance is billed for
+// a minute at least; one whose end nobody saw is billed to the end of the run.
+func instanceTimes(in Input) []bench.InstanceTime {
+	var all []bench.InstanceTime
+	add := func(kind string, from, to time.Time) {
+		i := slices.IndexFunc(all, func(t bench.InstanceTime) bool { return t.Type == kind })
+		if i < 0 {
+			all = append(all, bench.InstanceTime{Type: kind})
+			i = len(all) - 1
+		}
+		all[i].Count++
+		all[i].Seconds += max(60, to.Sub(from).Seconds())
+	}
+	seen := map[string]bool{}
+	if in.Receipt != nil {
+		for _, e := range in.Receipt.Ended {
+			if e.Kind == "instance" {
+				seen[e.ID] = true
+				add(e.Type, e.Launched, e.Ended)
+			}
+		}
+	}
+	for _, t := range in.Record.Trials {
+		for _, s := range in.Samples[t.Key] {
+			if !seen[s.ID] {
+				seen[s.ID] = true
+				add(s.Type, s.Launched, in.EndedAt)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b bench.InstanceTime) int { return cmp.Compare(a.Type, b.Type) })
+	return all
+}
+
+// usdPerMillion is the price of a million good answers at an arm's own rate:
+// its nodes, and the balancer's instance if it has one. 0 means unknown: a
+// scaled-down emulation has no rate that AWS's prices could be divided by.
+func usdPerMillion(p bench.Plan, a bench.Arm, rps float64, env bench.Environment) float64 {
+	if rps <= 0 || env.Kind != "aws" {
+		return 0
+	}
+	var hourly float64
+	for _, g := range p.Groups() {
+		if g.Name != a.Cluster && (g.Role != bench.RoleProxy || a.Target.Kind != bench.TargetProxy) {
+			continue
+		}
+		usd, ok := bench.HourlyUSD(g.InstanceType)
+		if !ok {
+			return 0
+		}
+		hourly += usd * float64(g.Count)
+	}
+	return hourly / 3600 / rps * 1e6
+}

@@ -1,0 +1,50 @@
+package report
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+// TrialsCSV is a row a trial, in the order they ran; latencies in milliseconds.
+func TrialsCSV(r bench.Report) []byte {
+	rows := [][]string{{"trial", "block", "arm", "status", "reasons", "t0", "requests", "errors", "seconds", "rps",
+		"mean_ms", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "send_lag_p99_us", "late_share", "worker_cpu", "environment"}}
+	for _, t := range r.Trials {
+		l := t.LatencyMs
+		t0 := ""
+		if !t.T0.IsZero() {
+			t0 = t.T0.UTC().Format(time.RFC3339Nano)
+		}
+		rows = append(rows, []string{t.Key, strconv.Itoa(t.Block), t.Arm, t.Status, strings.Join(t.Reasons, "; "), t0,
+			strconv.Itoa(t.Requests), strconv.Itoa(t.Errors), figure(t.Seconds), figure(t.RPS),
+			figure(l.Mean), figure(l.P50), figure(l.P90), figure(l.P99), figure(l.P999), figure(l.Max),
+			strconv.FormatInt(t.SendLag.P99, 10), figure(t.SendLag.Late), figure(t.WorkerCPU), r.Environment.Kind})
+	}
+	return table(rows)
+}
+
+// NodesCSV is a row for each node of each arm, over the arm's valid trials.
+func NodesCSV(r bench.Report) []byte {
+	rows := [][]string{{"arm", "cluster", "instance_type", "node", "requests", "errors", "share", "environment"}}
+	for _, a := range r.Arms {
+		for _, n := range a.PerNode {
+			rows = append(rows, []string{a.Name, a.Cluster, a.InstanceType, n.ID, strconv.Itoa(n.Requests), strconv.Itoa(n.Errors), figure(n.Share), r.Environment.Kind})
+		}
+	}
+	return table(rows)
+}
+
+func table(rows [][]string) []byte {
+	var b bytes.Buffer
+	// A buffer takes all; WriteAll has no other error to tell.
+	_ = csv.NewWriter(&b).WriteAll(rows)
+	return b.Bytes()
+}
+
+func figure(v float64) string { return fmt.Sprintf("%.6g", v) }

@@ -1,0 +1,203 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/fairlead/fairlead/internal/bench"
+)
+
+var began = time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
+
+const (
+	localARN = "arn:aws:states:us-east-1:000000000000:execution:Fairlead:lab-1"
+	awsARN   = "arn:aws:states:eu-west-1:123456789012:execution:Fairlead:lab-1"
+)
+
+func labPlan(t testing.TB, input string) bench.Plan {
+	t.Helper()
+	p, err := bench.ParsePlan([]byte(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// speed is the latency, in milliseconds, of a request of an arm.
+type speed func(arm bench.Arm, rng *rand.Rand) float64
+
+// byType makes a t2.micro take twice a t2.large's time, and a strategy that
+// herds have a long tail.
+func byType(p bench.Plan) speed {
+	slow := map[string]float64{}
+	for i, c := range p.Clusters {
+		slow[c.Name] = 80 / float64(i+1)
+	}
+	return func(a bench.Arm, rng *rand.Rand) float64 {
+		v := slow[a.Cluster] * (0.4 + 1.4*rng.Float64())
+		if a.Target.Strategy == "lowest-latency-probe" && rng.IntN(10) == 0 {
+			v *= 1 + 6*rng.Float64()
+		}
+		return v
+	}
+}
+
+// sample is a run of a plan as S3 would have it, made of random latencies.
+func sample(p bench.Plan, arn string, of speed) Input {
+	rng := rand.New(rand.NewPCG(1, 2))
+	local := strings.Contains(arn, ":"+localAccount+":")
+	in := Input{Tallies: map[string]bench.Tally{}, Logs: map[string][]byte{}, Samples: map[string][]bench.NodeSamples{}, Transitions: 400}
+	in.Record = bench.RunRecord{Run: bench.RunID(arn), Execution: arn, Stack: "Fairlead", StartedAt: began, Plan: p, Groups: p.Groups(), Trials: p.Trials(), Estimate: p.EstimateCost()}
+	var fleet []bench.Instance
+	for _, g := range p.Groups() {
+		for range g.Count {
+			fleet = append(fleet, bench.Instance{ID: fmt.Sprintf("i-%017x", rng.Uint64()>>4), Group: g.Name, Role: g.Role, Type: g.InstanceType, Launched: began.Add(3 * time.Second)})
+		}
+	}
+	arms := map[string]bench.Arm{}
+	for _, a := range p.Arms() {
+		arms[a.Name] = a
+	}
+	at := began.Add(20 * time.Second)
+	for _, t := range in.Record.Trials {
+		arm := arms[t.Arm]
+		h := hdrhistogram.New(1, 600_000_000, 3)
+		luck := math.Exp(0.04 * rng.NormFloat64())
+		n := p.Load.Requests
+		for range n {
+			_ = h.RecordValue(int64(1000 * luck * of(arm, rng)))
+		}
+		took := float64(h.Max()) / 1e6
+		tally := bench.Tally{Trial: t, Shards: p.Shards, ShardsDone: p.Shards, T0: at, FirstSend: at, LastSend: at.Add(9 * time.Millisecond),
+			LastDone: at.Add(time.Duration(took * float64(time.Second))), Seconds: took, RPS: float64(n) / took, WorkerCPU: 0.2, BalancerCPU: 0.4,
+			Counts: bench.Counts{Planned: n, Requests: n, Status: map[string]int{"200": n}, Nodes: map[string]bench.NodeCount{}}, Billed: bench.Duration(8 * time.Second),
+			LatencyMs: bench.Latency{Mean: h.Mean() / 1000, P50: float64(h.ValueAtPercentile(50)) / 1000, P90: float64(h.ValueAtPercentile(90)) / 1000,
+				P99: float64(h.ValueAtPercentile(99)) / 1000, P999: float64(h.ValueAtPercentile(99.9)) / 1000, Max: float64(h.Max()) / 1000}}
+		tally.ActualMs = tally.LatencyMs
+		var samples []bench.NodeSamples
+		weights, sum := map[string]float64{}, 0.0
+		for _, i := range fleet {
+			if i.Group == arm.Cluster {
+				weights[i.ID] = 0.8 + 0.4*rng.Float64()
+				sum += weights[i.ID]
+			}
+		}
+		left, nodes := n, len(weights)
+		for _, i := range fleet {
+			if w, ok := weights[i.ID]; ok {
+				k := min(left, int(math.Round(float64(n)*w/sum)))
+				if nodes--; nodes == 0 {
+					k = left
+				}
+				left -= k
+				tally.Nodes[i.ID] = bench.NodeCount{Requests: k}
+			}
+			s := bench.NodeSamples{Instance: i, VCPUs: 2, CPUs: 2}
+			if local {
+				s.CPUs = 0.375
+				s.Emulation = &bench.Emulation{Emulator: "fairlead-local", CPULimit: "cgroup-v2", Scale: 0.1875, VCPUs: 2, CPUs: 0.375, HostCores: 2}
+			}
+			for sec := at.Unix() - 1; sec <= at.Unix()+2; sec++ {
+				use := 0.02
+				if sec == at.Unix() {
+					if weights[i.ID] > 0 {
+						use = 0.5 + 0.45*rng.Float64()
+					} else if i.Role == bench.RoleProxy {
+						use = took * (0.45 + 0.15*rng.Float64())
+					}
+				}
+				s.Seconds = append(s.Seconds, bench.Second{T: sec, CPU: use * s.CPUs})
+			}
+			samples = append(samples, s)
+		}
+		in.Tallies[t.Key], in.Samples[t.Key] = tally, samples
+		in.Logs[t.Key] = logOf(at, h)
+		at = at.Add(5 * time.Second)
+	}
+	in.EndedAt = at.Add(10 * time.Second)
+	r := bench.Receipt{Run: in.Record.Run, By: "teardown", At: at.Add(8 * time.Second), Left: []string{}, Ended: []bench.Ended{}}
+	for _, i := range fleet {
+		r.Ended = append(r.Ended, bench.Ended{ID: i.ID, Kind: "instance", Group: i.Group, Type: i.Type, Launched: i.Launched, Ended: at.Add(5 * time.Second)})
+	}
+	in.Receipt = &r
+	return in
+}
+
+func logOf(at time.Time, h *hdrhistogram.Histogram) []byte {
+	b, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Appendf(nil, "Tag=actual,%d.000,1.000,%.3f,%s\n", at.Unix(), float64(h.Max())/1e6, b)
+}
+
+const manyArms = `{
+  "clusters": [{"name": "micro", "instanceType": "t2.micro", "count": 4}, {"name": "large", "instanceType": "t2.large", "count": 4}],
+  "targets": [{"kind": "proxy", "strategy": "peak-ewma"}, {"kind": "proxy", "strategy": "round-robin"}, {"kind": "proxy", "strategy": "p2c"},
+    {"kind": "proxy", "strategy": "lowest-latency-probe"}, {"kind": "direct"}],
+  "load": {"kind": "burst", "requests": 1000}, "blocks": 6, "shards": 4, "maxUSD": 5, "thresholds": ["large.p99 < 200ms", "micro.errors <= 0"]}`
+
+// inputs are the reports that the page and the text must cope with.
+func inputs(t testing.TB) map[string]Input {
+	lab := labPlan(t, `{}`)
+	all := map[string]Input{
+		"lab-local": sample(lab, localARN, byType(lab)),
+		"lab-aws":   sample(lab, awsARN, byType(lab)),
+	}
+	many := labPlan(t, manyArms)
+	all["many-arms"] = sample(many, awsARN, byType(many))
+
+	smoke := labPlan(t, `{"preset": "smoke"}`)
+	all["smoke"] = sample(smoke, localARN, byType(smoke))
+
+	one := labPlan(t, `{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "blocks": 1}`)
+	all["one-arm"] = sample(one, awsARN, byType(one))
+
+	broken := sample(lab, localARN, byType(lab))
+	broken.Tallies, broken.Logs, broken.Samples = nil, nil, nil
+	broken.Failure = Failure{State: "Setup", Group: "cluster1", Error: "SetupFailed",
+		Cause: `{"errorMessage":"i-0abc: exit status 1:\n  curl: (7) Failed to connect <b>&</b>","errorType":"SetupFailed"}`}.Line()
+	all["setup-failed"] = broken
+
+	invalid := sample(lab, localARN, byType(lab))
+	for k, tally := range invalid.Tallies {
+		tally.Invalid = []string{"the balancer used 97 % of its CPU, the bound is 85 %: its nodes were not what was measured"}
+		invalid.Tallies[k] = tally
+	}
+	all["all-invalid"] = invalid
+
+	stopped := sample(lab, localARN, byType(lab))
+	for _, trial := range stopped.Record.Trials[5:] {
+		delete(stopped.Tallies, trial.Key)
+		delete(stopped.Logs, trial.Key)
+		delete(stopped.Samples, trial.Key)
+	}
+	stopped.Stopped = "stopped by the user"
+	all["stopped"] = stopped
+
+	leaked := sample(lab, awsARN, byType(lab))
+	leaked.Receipt.Left = []string{leaked.Receipt.Ended[0].ID}
+	leaked.Receipt.Ended = leaked.Receipt.Ended[1:]
+	leaked.Leaked = true
+	all["leaked"] = leaked
+
+	lost := sample(lab, localARN, byType(lab))
+	third := lost.Record.Trials[2]
+	s := lost.Samples[third.Key]
+	s[1].Error, s[1].Seconds = "dial tcp 127.10.0.2:8000: connection refused", nil
+	tally := lost.Tallies[third.Key]
+	tally.Errors = 240
+	tally.Failures = map[string]int{"refused": 240}
+	tally.Invalid = []string{s[1].ID + " of " + s[1].Group + " is lost: connection refused"}
+	lost.Tallies[third.Key] = tally
+	all["node-lost"] = lost
+
+	all["empty"] = Input{}
+	return all
+}

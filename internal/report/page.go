@@ -1,0 +1,307 @@
+package report
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/internal/stat"
+)
+
+//go:embed page.gohtml
+var pageTemplate string
+
+//go:embed page.css
+var pageStyle string
+
+// HTML is the report as one page that asks nobody for anything: styles and
+// charts are in it, there is no script, and it prints.
+func HTML(r bench.Report) ([]byte, error) {
+	t, err := template.New("page").Parse(pageTemplate)
+	if err != nil {
+		return nil, fmt.Errorf("parse the page's template: %w", err)
+	}
+	p, err := newPage(r)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		return nil, fmt.Errorf("write the page: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// page is what the template shows: everything is text already.
+type page struct {
+	Style      template.CSS
+	R          bench.Report
+	Local      bool
+	Stamp      string // the environment in a few words
+	Answer     string // the headline without the place, which the stamp says
+	Facts      []fact
+	Arms       []armView
+	Latency    template.HTML
+	Pairs      []pairView
+	CPU        template.HTML
+	Trials     []trialView
+	OpenTrials bool
+	Cost       []costView
+	CostUSD    string
+	CostLabel  string
+	PlanJSON   string
+	Receipt    *receiptView
+}
+
+type fact struct{ Value, Label string }
+
+type armView struct {
+	bench.ArmResult
+	Class                          string
+	P50, P90, P99, P999, Max, Mean string
+	RPS, Errors, Fair, USD, Trials string
+	Bar                            float64 // p99, percent of the largest
+	Best                           bool
+	Nodes                          []nodeView
+}
+
+type nodeView struct {
+	ID, Requests, Share, Errors string
+	Bar                         float64 // percent of the largest share
+	Even                        float64 // the even share on the same scale
+}
+
+type pairView struct {
+	A, B      string
+	Chart     template.HTML
+	Marks     []markView
+	Sentences []bench.Comparison
+	Open      bool
+}
+
+// markView is a verdict in a pair's heading: "p99 ▲ 0.48".
+type markView struct {
+	Verdict bench.Verdict
+	Text    string
+}
+
+type trialView struct {
+	bench.TrialRow
+	P50, P99, Max, Rate, Lag, CPU, Seconds, Requests, Errors, Why string
+}
+
+type costView struct{ What, Quantity, USD string }
+
+type receiptView struct {
+	By, At string
+	Clean  bool
+	Left   string
+	Ended  []endedView
+}
+
+type endedView struct{ ID, Group, Type, Lived string }
+
+func newPage(r bench.Report) (page, error) {
+	plan, err := json.MarshalIndent(r.Plan, "", "  ")
+	if err != nil {
+		return page{}, fmt.Errorf("write the plan: %w", err)
+	}
+	p := page{Style: template.CSS(pageStyle), R: r, Local: r.Environment.Kind != "aws", Stamp: stamp(r.Environment),
+		Answer: unbroken.Replace(strings.TrimSuffix(r.Headline, where(r))), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
+	p.Arms = armViews(r.Arms)
+	p.Latency = latencyChart(r.Arms)
+	p.Pairs = pairViews(r.Comparisons)
+	p.CPU = cpuChart(r.CPU, groupColours(r.CPU))
+	for _, t := range r.Trials {
+		p.Trials = append(p.Trials, viewTrial(t))
+	}
+	for _, i := range r.Cost.Items {
+		p.Cost = append(p.Cost, costView{What: i.What, Quantity: fmt.Sprintf("%.4g %s", i.Quantity, i.Unit), USD: dollars(i.USD)})
+	}
+	p.CostUSD, p.CostLabel = dollars(r.Cost.USD), "what it cost"
+	if p.Local {
+		p.CostLabel = "estimated cost on AWS"
+	}
+	p.Facts = facts(r, p)
+	p.Receipt = viewReceipt(r.Receipt)
+	return p, nil
+}
+
+// unbroken keeps "95 %" and "peak-ewma" on one line of a large heading.
+var unbroken = strings.NewReplacer(" %", "\u00a0%", " × ", "\u00a0×\u00a0", "-", "\u2011")
+
+func stamp(e bench.Environment) string {
+	if e.Kind == "aws" {
+		return "AWS · " + e.Region
+	}
+	s := "Local emulation · not AWS"
+	if m := e.Emulation; m != nil {
+		s += fmt.Sprintf(" · %d cores", m.HostCores)
+		if m.CPULimit == "none" {
+			return s + " · CPU not limited"
+		}
+		s += fmt.Sprintf(" · %.4g core per vCPU · %s", m.Scale, m.CPULimit)
+	}
+	return s
+}
+
+func facts(r bench.Report, p page) []fact {
+	requests, errors, valid := 0, 0, 0
+	for _, t := range r.Trials {
+		requests += t.Requests
+		errors += t.Errors
+		if t.Status == "ok" {
+			valid++
+		}
+	}
+	return []fact{
+		{fmt.Sprint(len(r.Arms)), "arms"},
+		{fmt.Sprintf("%d of %d", valid, len(r.Trials)), "trials valid"},
+		{count(requests), "requests"},
+		{count(errors), "errors"},
+		{duration(r.EndedAt.Sub(r.StartedAt)), "duration"},
+		{p.CostUSD, p.CostLabel},
+	}
+}
+
+func armViews(arms []bench.ArmResult) []armView {
+	var views []armView
+	var slowest float64
+	best := -1
+	for i, a := range arms {
+		slowest = max(slowest, a.LatencyMs.P99)
+		if a.TrialsValid > 0 && a.LatencyMs.P99 > 0 && (best < 0 || a.LatencyMs.P99 < arms[best].LatencyMs.P99) {
+			best = i
+		}
+	}
+	for i, a := range arms {
+		l := a.LatencyMs
+		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
+			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: count(a.Errors),
+			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: i == best && len(arms) > 1}
+		if a.USDPerMillion > 0 {
+			v.USD = dollars(a.USDPerMillion)
+		}
+		if a.Errors > 0 {
+			v.Errors += " (" + percent(float64(a.Errors)/float64(a.Requests)) + ")"
+		}
+		if a.TrialsValid == 0 {
+			v.Fair, v.Errors = "–", "–"
+		}
+		if slowest > 0 {
+			v.Bar = 100 * l.P99 / slowest
+		}
+		v.Nodes = nodeViews(a.PerNode)
+		views = append(views, v)
+	}
+	return views
+}
+
+func nodeViews(nodes []bench.NodeShare) []nodeView {
+	var views []nodeView
+	var most float64
+	for _, n := range nodes {
+		most = max(most, n.Share)
+	}
+	for _, n := range nodes {
+		v := nodeView{ID: n.ID, Requests: count(n.Requests), Share: percent(n.Share)}
+		if n.Errors > 0 {
+			v.Errors = count(n.Errors) + " failed"
+		}
+		if most > 0 {
+			v.Bar, v.Even = 100*n.Share/most, 100/float64(len(nodes))/most
+		}
+		views = append(views, v)
+	}
+	return views
+}
+
+// pairViews groups the comparisons by pair. Many pairs are folded up to their
+// headings, which bear the verdicts.
+func pairViews(all []bench.Comparison) []pairView {
+	var views []pairView
+	for _, group := range groupPairs(all) {
+		v := pairView{A: group[0].A, B: group[0].B, Chart: forestChart(group), Sentences: group}
+		for _, c := range group {
+			if (c.Metric == "p99" || c.Metric == "rps") && c.Blocks > 0 {
+				v.Marks = append(v.Marks, markView{c.Verdict, fmt.Sprintf("%s %s %s", metricNames[c.Metric], glyph(c.Verdict), bounded(c.Ratio))})
+			}
+		}
+		views = append(views, v)
+	}
+	for i := range views {
+		views[i].Open = len(views) <= 6
+	}
+	return views
+}
+
+func groupPairs(all []bench.Comparison) [][]bench.Comparison {
+	var groups [][]bench.Comparison
+	for _, c := range all {
+		if n := len(groups); n > 0 && groups[n-1][0].A == c.A && groups[n-1][0].B == c.B {
+			groups[n-1] = append(groups[n-1], c)
+		} else {
+			groups = append(groups, []bench.Comparison{c})
+		}
+	}
+	return groups
+}
+
+func groupColours(series []bench.CPUSeries) map[string]string {
+	colours := map[string]string{}
+	i := 0
+	for _, s := range series {
+		if s.Group == bench.ProxyGroup {
+			colours[s.Group] = "balancer"
+			continue
+		}
+		colours[s.Group] = seriesClass(i)
+		i++
+	}
+	return colours
+}
+
+func viewTrial(t bench.TrialRow) trialView {
+	v := trialView{TrialRow: t, P50: millis(t.LatencyMs.P50), P99: millis(t.LatencyMs.P99), Max: millis(t.LatencyMs.Max),
+		Rate: rate(t.RPS), Lag: "–", CPU: "–", Seconds: "–", Requests: count(t.Requests), Errors: count(t.Errors), Why: strings.Join(t.Reasons, "; ")}
+	if t.SendLag.Max > 0 {
+		v.Lag = millis(float64(t.SendLag.P99) / 1000)
+	}
+	if t.Seconds > 0 {
+		v.Seconds, v.CPU = fmt.Sprintf("%.2f s", t.Seconds), percent(t.WorkerCPU)
+	}
+	return v
+}
+
+func viewReceipt(r *bench.Receipt) *receiptView {
+	if r == nil {
+		return nil
+	}
+	v := &receiptView{By: r.By, At: r.At.UTC().Format(time.RFC3339), Clean: len(r.Left) == 0, Left: strings.Join(r.Left, ", ")}
+	for _, e := range r.Ended {
+		v.Ended = append(v.Ended, endedView{ID: e.ID, Group: e.Group, Type: e.Type, Lived: duration(e.Ended.Sub(e.Launched))})
+	}
+	return v
+}
+
+// duration rounds to what a reader wants: "42.3 s", "13 min 20 s".
+func duration(d time.Duration) string {
+	switch {
+	case d <= 0:
+		return "–"
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+// MinBlocks is shown beside the comparisons.
+func (page) MinBlocks() int { return stat.MinBlocks }
+
+// Started is the run's beginning, for the head of the page.
+func (p page) Started() string { return p.R.StartedAt.UTC().Format("2 January 2006, 15:04 UTC") }
