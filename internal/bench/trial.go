@@ -62,7 +62,7 @@ func (p Plan) Trials() []Trial {
 			trials = append(trials, Trial{
 				Key:   fmt.Sprintf("b%02d-%s", b, arms[i].Key()),
 				Block: b, Arm: arms[i].Name,
-				Seed: rng.Int64(),
+				Seed: rng.Int64N(1 << 53), // exact as a JSON number in JSONata
 			})
 		}
 	}
