@@ -14,10 +14,16 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fairlead/fairlead/local"
 )
 
-// The test binary is the program itself when a handler is named.
+// The test binary is the program itself when a handler is named, and what the
+// local cloud's instances run.
 func TestMain(m *testing.M) {
+	if code, handled := local.Applet(os.Args); handled {
+		os.Exit(code)
+	}
 	if os.Getenv("_HANDLER") != "" {
 		os.Exit(run(os.Getenv, os.Stderr))
 	}

@@ -1,0 +1,133 @@
+package steps
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/internal/report"
+)
+
+// measured is a run whose two trials went through the whole path, without a teardown.
+func measured(t *testing.T) (m *memory, proxied, direct string) {
+	t.Helper()
+	m, s, a, proxied, direct := ground(t)
+	for _, trial := range []string{proxied, direct} {
+		out, err := a.Aim(t.Context(), "r", trial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range out.Shards {
+			if _, err := shardOf(m, s).Run(t.Context(), ShardIn{Run: "r", Trial: trial, Shard: n, Worker: "w"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := a.Observe(t.Context(), "r", trial); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&Merger{Store: m}).Run(t.Context(), TrialIn{Run: "r", Trial: trial}); err != nil {
+			t.Fatal(err)
+		}
+		// Whether a burst this small is evidence does not matter here.
+		tally := read[bench.Tally](t, m, keysOfR.Trial(trial).Tally())
+		tally.Invalid = nil
+		write(t, m, keysOfR.Trial(trial).Tally(), tally)
+	}
+	return m, proxied, direct
+}
+
+func TestJudgeWritesTheReport(t *testing.T) {
+	m, _, _ := measured(t)
+	write(t, m, keysOfR.Receipt(), bench.Receipt{Run: "r", By: "teardown", At: time.Now(), Ended: []bench.Ended{}, Left: []string{}})
+	out, err := (&Judge{Store: m}).Run(t.Context(), JudgeIn{Run: "r", Execution: execution})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out.Status != bench.StatusDone || out.Error != "" || out.Reason != "" || out.Headline == "" || out.CostUSD <= 0 {
+		t.Errorf("outcome %+v", out)
+	}
+	for _, key := range []string{keysOfR.Report(), keysOfR.ReportHTML(), keysOfR.TrialsCSV(), keysOfR.NodesCSV()} {
+		if len(m.objects[key]) == 0 {
+			t.Errorf("%s is missing", key)
+		}
+	}
+	if last := m.puts[len(m.puts)-1]; last != keysOfR.Report() {
+		t.Errorf("%s was written last: a reader of report.json finds the others", last)
+	}
+	r := read[bench.Report](t, m, keysOfR.Report())
+	if len(r.Arms) != 2 || r.Arms[0].Requests != 30 || r.Environment.Kind != "local" || r.Receipt == nil {
+		t.Errorf("report %+v", r)
+	}
+	if raw, _ := json.Marshal(out); len(raw) > 32<<10 {
+		t.Errorf("the outcome has %d bytes", len(raw))
+	}
+}
+
+func TestJudgeOfARunThatIsNotDone(t *testing.T) {
+	for _, tc := range []struct {
+		why    string
+		make   func(m *memory, proxied, direct string) JudgeIn
+		status bench.Status
+		name   string
+		reason string
+	}{
+		{"its set-up failed", func(m *memory, _, _ string) JudgeIn {
+			for _, k := range m.keys() {
+				if strings.Contains(k, "/trials/") {
+					delete(m.objects, k)
+				}
+			}
+			return JudgeIn{Run: "r", Execution: execution, Failure: &report.Failure{State: "Setup", Group: "one", Error: "SetupFailed",
+				Cause: `{"errorMessage":"setup of i-1 (one) failed: sha256 is wrong","errorType":"SetupFailed"}`}}
+		}, bench.StatusFailed, "SetupFailed", "sha256 is wrong"},
+		{"a trial failed", func(m *memory, proxied, _ string) JudgeIn {
+			delete(m.objects, keysOfR.Trial(proxied).Tally())
+			return JudgeIn{Run: "r", Execution: execution, Notes: []TrialNote{{Trial: proxied, Status: "failed",
+				Failure: &report.Failure{State: "Aim", Trial: proxied, Error: "NodesUnhealthy", Cause: "i-2 (the proxy finds it unhealthy)"}}}}
+		}, bench.StatusFailed, "RunFailed", "i-2 (the proxy finds it unhealthy)"},
+		{"it was aborted, and the command asks", func(m *memory, proxied, _ string) JudgeIn {
+			delete(m.objects, keysOfR.Trial(proxied).Tally())
+			m.objects[keysOfR.Cancelled()] = []byte("its execution is ABORTED\n")
+			return JudgeIn{Run: "r"}
+		}, bench.StatusPartial, "RunIncomplete", "its execution is ABORTED"},
+		{"its fleet is still there", func(*memory, string, string) JudgeIn {
+			return JudgeIn{Run: "r", Execution: execution, Leaked: true}
+		}, bench.StatusLeaked, "Leaked", "not confirmed"},
+		{"a tally is not JSON", func(m *memory, proxied, _ string) JudgeIn {
+			m.objects[keysOfR.Trial(proxied).Tally()] = []byte("{")
+			return JudgeIn{Run: "r", Execution: execution}
+		}, bench.StatusFailed, "RunFailed", "tally.json"},
+	} {
+		t.Run(tc.why, func(t *testing.T) {
+			m, proxied, direct := measured(t)
+			out, err := (&Judge{Store: m}).Run(t.Context(), tc.make(m, proxied, direct))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out.Status != tc.status || out.Error != tc.name || !strings.Contains(out.Reason, tc.reason) || !strings.Contains(out.Reason, keysOfR.Report()) {
+				t.Errorf("got %s %s: %s", out.Status, out.Error, out.Reason)
+			}
+			if strings.Contains(out.Reason, "\n") {
+				t.Errorf("%q is more than a line", out.Reason)
+			}
+		})
+	}
+}
+
+// The command asks again after an abort that came too late: what the execution
+// knew of the failure must not be lost.
+func TestJudgeAskedAgainKeepsTheReport(t *testing.T) {
+	m, _, _ := measured(t)
+	in := JudgeIn{Run: "r", Execution: execution, Failure: &report.Failure{State: "Ready", Error: "NodeLost", Cause: "i-1 is lost"}}
+	if _, err := (&Judge{Store: m}).Run(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	before := slices.Clone(m.objects[keysOfR.Report()])
+	out, err := (&Judge{Store: m}).Run(t.Context(), JudgeIn{Run: "r"})
+	if err != nil || out.Status != bench.StatusFailed || !slices.Equal(before, m.objects[keysOfR.Report()]) {
+		t.Errorf("got %+v, %v; the report changed: %v", out, err, !slices.Equal(before, m.objects[keysOfR.Report()]))
+	}
+}
