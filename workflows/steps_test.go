@@ -1,10 +1,12 @@
 package workflows_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -188,9 +190,31 @@ func judge(w *world, payload []byte) (string, func(context.Context) any, error) 
 	w.mu.Lock()
 	w.told = in
 	w.mu.Unlock()
-	out := object{"status": "done", "report": "runs/r1/report.json"}
-	if f := in.Failure; f != nil {
-		out = object{"status": "failed", "error": f.Error, "reason": f.State + ": " + f.Cause}
+	return "judge", takes(outcome(in)), err
+}
+
+// outcome is Judge's, as far as the state machine reads it: anything but "done"
+// comes with an error and a reason.
+func outcome(in judgeIn) object {
+	status, name, reason := "done", "", ""
+	for _, n := range in.Notes {
+		switch {
+		case n["status"] == "failed":
+			status, name, reason = "failed", "RunFailed", fmt.Sprintf("trial %s failed", n["trial"])
+		case n["status"] == "skipped" && status == "done":
+			status, name, reason = "partial", "RunIncomplete", "some trials did not run"
+		}
 	}
-	return "judge", takes(out), err
+	if f := in.Failure; f != nil {
+		status, name, reason = "failed", f.Error, f.State+": "+f.Cause
+	}
+	if in.Leaked {
+		status, name = "leaked", cmp.Or(name, "Leaked")
+		reason = strings.TrimPrefix(reason+"; the fleet's end was not confirmed", "; ")
+	}
+	out := object{"status": status, "report": "runs/r1/report.json"}
+	if name != "" {
+		out["error"], out["reason"] = name, reason
+	}
+	return out
 }

@@ -88,7 +88,7 @@ func describeSyntax(raw []byte, err error) error {
 		before := raw[:min(int(syntax.Offset), len(raw))]
 		line := 1 + bytes.Count(before, []byte("\n"))
 		column := len(before) - bytes.LastIndexByte(before, '\n')
-		return fmt.Errorf("not valid JSON at line %d, column %d: %s", line, column, syntax)
+		return fmt.Errorf("not valid JSON at line %d, column %d: %w", line, column, syntax)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("not valid JSON: it ends too early; a brace or bracket is not closed")
 	}

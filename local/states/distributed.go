@@ -3,6 +3,7 @@ package states
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 )
@@ -24,7 +25,6 @@ type mapRun struct {
 	stopped  time.Time
 	total    int
 	children []*execution // as they were started
-	exceeded bool
 }
 
 // tolerance is how many children may fail. A nil bound does not count, but
@@ -64,12 +64,13 @@ func (v *visit) distribute(ctx context.Context, items []json.RawMessage, limit i
 	x.addMapRun(run)
 
 	result, err := v.runChildren(ctx, run, inputs)
-	switch f := err.(type) {
-	case nil:
+	f, failed := errors.AsType[*failure](err)
+	switch {
+	case err == nil:
 		run.end(statusSucceeded)
 		v.record("MapRunSucceeded", nil)
 		v.record("MapStateSucceeded", nil)
-	case *failure:
+	case failed:
 		run.end(statusFailed)
 		v.record("MapRunFailed", failedDetails{f.Name, f.Cause})
 		v.record("MapStateFailed", nil)

@@ -3,6 +3,7 @@ package states
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 )
 
@@ -80,7 +81,7 @@ func (v *visit) mapItems(ctx context.Context) (json.RawMessage, error) {
 }
 
 func (v *visit) recordFailed(kind string, err error) {
-	if _, ok := err.(*failure); ok {
+	if _, ok := errors.AsType[*failure](err); ok {
 		v.record(kind, nil)
 	}
 }
@@ -98,10 +99,11 @@ func (v *visit) iterate(ctx context.Context, b *branch, i int, item json.RawMess
 	} else {
 		input, err = b.run(ctx, v.state.Map.Processor, input)
 	}
-	switch err.(type) {
-	case nil:
+	_, failed := errors.AsType[*failure](err)
+	switch {
+	case err == nil:
 		b.record("MapIterationSucceeded", it)
-	case *failure:
+	case failed:
 		b.record("MapIterationFailed", it)
 	default:
 		b.record("MapIterationAborted", it)
@@ -159,7 +161,7 @@ func (v *visit) fanOut(ctx context.Context, n, limit int, run func(context.Conte
 			defer mu.Unlock()
 			outputs[i] = output
 			size += len(output)
-			if f, ok := err.(*failure); ok && first == nil {
+			if f, ok := errors.AsType[*failure](err); ok && first == nil {
 				first, last = f, b.last
 				cancel(errSibling)
 			} else if first == nil {

@@ -42,7 +42,6 @@ var (
 	stringResult  = &resultKind{"string", func(raw json.RawMessage) bool { return raw[0] == '"' }}
 	boolResult    = &resultKind{"boolean", func(raw json.RawMessage) bool { return raw[0] == 't' || raw[0] == 'f' }}
 	arrayResult   = &resultKind{"array", func(raw json.RawMessage) bool { return raw[0] == '[' }}
-	objectResult  = &resultKind{"object", func(raw json.RawMessage) bool { return raw[0] == '{' }}
 	percentResult = &resultKind{"number from 0 to 100", func(raw json.RawMessage) bool {
 		n, err := strconv.ParseFloat(string(raw), 64)
 		return err == nil && n >= 0 && n <= 100

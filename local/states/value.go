@@ -2,6 +2,7 @@ package states
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 )
 
@@ -77,10 +78,10 @@ func (t *template) expect(raw json.RawMessage, kind *resultKind) error {
 }
 
 func (t *template) locate(err error) error {
-	if f, ok := err.(*failure); ok {
+	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
-	if err == errUndefined {
+	if errors.Is(err, errUndefined) {
 		return &evaluationError{location: t.field, cause: fmt.Sprintf(
 			"The JSONata expression '%s' specified for the field '%s' returned nothing (undefined).", t.expr.text, t.field)}
 	}
