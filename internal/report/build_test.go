@@ -30,7 +30,7 @@ func TestStatusAndReason(t *testing.T) {
 		"leaked":       {bench.StatusLeaked, "still there: i-"},
 		"node-lost":    {bench.StatusFailed, " of cluster1 was lost in trial b02-"},
 	} {
-		r := Build(inputs(t)[name])
+		r := Build(inputs(t)[name]())
 		if r.Status != want.status || !strings.Contains(r.Reason, want.reason) || (want.reason == "") != (r.Reason == "") {
 			t.Errorf("%s: %s, %q; want %s, %q", name, r.Status, r.Reason, want.status, want.reason)
 		}
@@ -41,7 +41,7 @@ func TestStatusAndReason(t *testing.T) {
 }
 
 func TestAFailureOutranksAStopAndALeakOutranksAll(t *testing.T) {
-	in := inputs(t)["stopped"]
+	in := inputs(t)["stopped"]()
 	in.Notes = []Note{{Trial: in.Record.Trials[5].Key, Status: "failed", Reason: `{"errorMessage":"no such strategy","errorType":"AimFailed"}`}}
 	r := Build(in)
 	if want := "trial " + in.Record.Trials[5].Key + " failed: no such strategy"; r.Status != bench.StatusFailed || r.Reason != want {
@@ -56,7 +56,8 @@ func TestAFailureOutranksAStopAndALeakOutranksAll(t *testing.T) {
 
 // What ran on one machine says so wherever it is read.
 func TestLocalNeverPassesForAWS(t *testing.T) {
-	for name, in := range inputs(t) {
+	for name, input := range inputs(t) {
+		in := input()
 		r := Build(in)
 		page, err := HTML(r)
 		if err != nil {
@@ -81,7 +82,7 @@ func TestLocalNeverPassesForAWS(t *testing.T) {
 		}
 	}
 	// An instance that says it is emulated is believed, whatever the account.
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	in.Record.Execution = awsARN
 	if e := Build(in).Environment; e.Kind != "local" {
 		t.Errorf("environment %+v", e)
@@ -89,7 +90,7 @@ func TestLocalNeverPassesForAWS(t *testing.T) {
 }
 
 func TestArmsSumValidTrialsOnly(t *testing.T) {
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	bad := in.Record.Trials[0]
 	tally := in.Tallies[bad.Key]
 	tally.Invalid = []string{"late"}
@@ -120,13 +121,13 @@ func TestArmsSumValidTrialsOnly(t *testing.T) {
 			t.Errorf("%s: histogram ends at %+v, max %v", a.Name, last, a.LatencyMs.Max)
 		}
 	}
-	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "1 of 10 trials are invalid and left out of every figure; the first: late.") {
+	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "Invalid, and left out of every figure: 1 of 10 trials; the first because late.") {
 		t.Errorf("warnings: %s", w)
 	}
 }
 
 func TestAnswersFromForeignNodesAreReported(t *testing.T) {
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	first := in.Record.Trials[0]
 	tally := in.Tallies[first.Key]
 	tally.Nodes["i-stranger"] = bench.NodeCount{Requests: 1}
@@ -136,7 +137,7 @@ func TestAnswersFromForeignNodesAreReported(t *testing.T) {
 }
 
 func TestDamagedLogInvalidatesItsTrialOnly(t *testing.T) {
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	key := in.Record.Trials[3].Key
 	in.Logs[key] = in.Logs[key][:40]
 	r := Build(in)
@@ -148,7 +149,7 @@ func TestDamagedLogInvalidatesItsTrialOnly(t *testing.T) {
 // The balancer's CPU in a burst shorter than a second: 0.5 of a second's cores
 // looks idle, but it was all there was in half a second.
 func TestShortBurstsDoNotHideABusyBalancer(t *testing.T) {
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	for _, trial := range in.Record.Trials {
 		tally := in.Tallies[trial.Key]
 		tally.Seconds, tally.LastDone = 0.5, tally.FirstSend.Add(500*time.Millisecond)
@@ -181,14 +182,14 @@ func TestHeadlines(t *testing.T) {
 		"setup-failed": "No answer: nothing valid was measured.",
 		"empty":        "No answer: nothing valid was measured.",
 	} {
-		if got := Build(inputs(t)[name]).Headline; !strings.Contains(got, want) {
+		if got := Build(inputs(t)[name]()).Headline; !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", name, got, want)
 		}
 	}
 }
 
 func TestCPUSeries(t *testing.T) {
-	in := inputs(t)["lab-local"]
+	in := inputs(t)["lab-local"]()
 	series := Build(in).CPU
 	if len(series) != 3 || series[0].Group != "proxy" || series[1].Group != "cluster1" {
 		t.Fatalf("%d series", len(series))
@@ -210,7 +211,7 @@ func TestCPUSeries(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
-	in := inputs(t)["lab-aws"]
+	in := inputs(t)["lab-aws"]()
 	c := Build(in).Cost
 	var instances, sum float64
 	for _, i := range c.Items {
@@ -223,7 +224,7 @@ func TestCost(t *testing.T) {
 	if fmt.Sprintf("%.6f", sum) != fmt.Sprintf("%.6f", c.USD) || instances != 4*max(60, lived) {
 		t.Errorf("%.1f instance-seconds of 4 × %.1f; items %v make %v of %v", instances, lived, c.Items, sum, c.USD)
 	}
-	local := Build(inputs(t)["lab-local"]).Cost
+	local := Build(inputs(t)["lab-local"]()).Cost
 	if !strings.Contains(local.Note, "cost nothing") || local.USD != in.Record.Estimate.USD {
 		t.Errorf("local: %+v", local)
 	}
@@ -267,7 +268,8 @@ func TestReportsMatchTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, in := range inputs(t) {
+	for name, input := range inputs(t) {
+		in := input()
 		raw, err := json.Marshal(Build(in))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -281,7 +283,7 @@ func TestReportsMatchTheSchema(t *testing.T) {
 		}
 	}
 	// And the schema is no rubber stamp.
-	raw, err := json.Marshal(Build(inputs(t)["lab-local"]))
+	raw, err := json.Marshal(Build(inputs(t)["lab-local"]()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +300,7 @@ func TestReportsMatchTheSchema(t *testing.T) {
 }
 
 func TestCSV(t *testing.T) {
-	r := Build(inputs(t)["node-lost"])
+	r := Build(inputs(t)["node-lost"]())
 	for name, c := range map[string]struct {
 		raw  []byte
 		rows int

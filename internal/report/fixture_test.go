@@ -143,61 +143,58 @@ const manyArms = `{
     {"kind": "proxy", "strategy": "lowest-latency-probe"}, {"kind": "direct"}],
   "load": {"kind": "burst", "requests": 1000}, "blocks": 6, "shards": 4, "maxUSD": 5, "thresholds": ["large.p99 < 200ms", "micro.errors <= 0"]}`
 
-// inputs are the reports that the page and the text must cope with.
-func inputs(t testing.TB) map[string]Input {
-	lab := labPlan(t, `{}`)
-	all := map[string]Input{
-		"lab-local": sample(lab, localARN, byType(lab)),
-		"lab-aws":   sample(lab, awsARN, byType(lab)),
+// inputs are the runs that the page and the text must cope with.
+func inputs(t testing.TB) map[string]func() Input {
+	run := func(plan, arn string, change func(*Input)) func() Input {
+		return func() Input {
+			p := labPlan(t, plan)
+			in := sample(p, arn, byType(p))
+			if change != nil {
+				change(&in)
+			}
+			return in
+		}
 	}
-	many := labPlan(t, manyArms)
-	all["many-arms"] = sample(many, awsARN, byType(many))
-
-	smoke := labPlan(t, `{"preset": "smoke"}`)
-	all["smoke"] = sample(smoke, localARN, byType(smoke))
-
-	one := labPlan(t, `{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "blocks": 1}`)
-	all["one-arm"] = sample(one, awsARN, byType(one))
-
-	broken := sample(lab, localARN, byType(lab))
-	broken.Tallies, broken.Logs, broken.Samples = nil, nil, nil
-	broken.Failure = Failure{State: "Setup", Group: "cluster1", Error: "SetupFailed",
-		Cause: `{"errorMessage":"i-0abc: exit status 1:\n  curl: (7) Failed to connect <b>&</b>","errorType":"SetupFailed"}`}.Line()
-	all["setup-failed"] = broken
-
-	invalid := sample(lab, localARN, byType(lab))
-	for k, tally := range invalid.Tallies {
-		tally.Invalid = []string{"the balancer used 97 % of its CPU, the bound is 85 %: its nodes were not what was measured"}
-		invalid.Tallies[k] = tally
+	return map[string]func() Input{
+		"lab-local": run(`{}`, localARN, nil),
+		"lab-aws":   run(`{}`, awsARN, nil),
+		"many-arms": run(manyArms, awsARN, nil),
+		"smoke":     run(`{"preset": "smoke"}`, localARN, nil),
+		"one-arm":   run(`{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "blocks": 1}`, awsARN, nil),
+		"empty":     func() Input { return Input{} },
+		"setup-failed": run(`{}`, localARN, func(in *Input) {
+			in.Tallies, in.Logs, in.Samples = nil, nil, nil
+			in.Failure = Failure{State: "Setup", Group: "cluster1", Error: "SetupFailed",
+				Cause: `{"errorMessage":"i-0abc: exit status 1:\n  curl: (7) Failed to connect <b>&</b>","errorType":"SetupFailed"}`}.Line()
+		}),
+		"all-invalid": run(`{}`, localARN, func(in *Input) {
+			for k, tally := range in.Tallies {
+				tally.Invalid = []string{"the balancer used 97 % of its CPU, the bound is 85 %: its nodes were not what was measured"}
+				in.Tallies[k] = tally
+			}
+		}),
+		"stopped": run(`{}`, localARN, func(in *Input) {
+			for _, trial := range in.Record.Trials[5:] {
+				delete(in.Tallies, trial.Key)
+				delete(in.Logs, trial.Key)
+				delete(in.Samples, trial.Key)
+			}
+			in.Stopped = "stopped by the user"
+		}),
+		"leaked": run(`{}`, awsARN, func(in *Input) {
+			in.Receipt.Left = []string{in.Receipt.Ended[0].ID}
+			in.Receipt.Ended = in.Receipt.Ended[1:]
+			in.Leaked = true
+		}),
+		"node-lost": run(`{}`, localARN, func(in *Input) {
+			third := in.Record.Trials[2]
+			s := in.Samples[third.Key]
+			s[1].Error, s[1].Seconds = "dial tcp 127.10.0.2:8000: connection refused", nil
+			tally := in.Tallies[third.Key]
+			tally.Errors = 240
+			tally.Failures = map[string]int{"refused": 240}
+			tally.Invalid = []string{s[1].ID + " of " + s[1].Group + " is lost: connection refused"}
+			in.Tallies[third.Key] = tally
+		}),
 	}
-	all["all-invalid"] = invalid
-
-	stopped := sample(lab, localARN, byType(lab))
-	for _, trial := range stopped.Record.Trials[5:] {
-		delete(stopped.Tallies, trial.Key)
-		delete(stopped.Logs, trial.Key)
-		delete(stopped.Samples, trial.Key)
-	}
-	stopped.Stopped = "stopped by the user"
-	all["stopped"] = stopped
-
-	leaked := sample(lab, awsARN, byType(lab))
-	leaked.Receipt.Left = []string{leaked.Receipt.Ended[0].ID}
-	leaked.Receipt.Ended = leaked.Receipt.Ended[1:]
-	leaked.Leaked = true
-	all["leaked"] = leaked
-
-	lost := sample(lab, localARN, byType(lab))
-	third := lost.Record.Trials[2]
-	s := lost.Samples[third.Key]
-	s[1].Error, s[1].Seconds = "dial tcp 127.10.0.2:8000: connection refused", nil
-	tally := lost.Tallies[third.Key]
-	tally.Errors = 240
-	tally.Failures = map[string]int{"refused": 240}
-	tally.Invalid = []string{s[1].ID + " of " + s[1].Group + " is lost: connection refused"}
-	lost.Tallies[third.Key] = tally
-	all["node-lost"] = lost
-
-	all["empty"] = Input{}
-	return all
 }

@@ -208,14 +208,15 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 	for _, n := range nodes {
 		most = max(most, n.Share)
 	}
+	if most == 0 {
+		return nil
+	}
 	for _, n := range nodes {
 		v := nodeView{ID: n.ID, Requests: count(n.Requests), Share: percent(n.Share)}
 		if n.Errors > 0 {
 			v.Errors = count(n.Errors) + " failed"
 		}
-		if most > 0 {
-			v.Bar, v.Even = 100*n.Share/most, 100/float64(len(nodes))/most
-		}
+		v.Bar, v.Even = 100*n.Share/most, 100/float64(len(nodes))/most
 		views = append(views, v)
 	}
 	return views
@@ -226,7 +227,10 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 func pairViews(all []bench.Comparison) []pairView {
 	var views []pairView
 	for _, group := range groupPairs(all) {
-		v := pairView{A: group[0].A, B: group[0].B, Chart: forestChart(group), Sentences: group}
+		v := pairView{A: group[0].A, B: group[0].B, Sentences: group}
+		if group[0].Blocks > 0 { // every metric has the same blocks
+			v.Chart = forestChart(group)
+		}
 		for _, c := range group {
 			if (c.Metric == "p99" || c.Metric == "rps") && c.Blocks > 0 {
 				v.Marks = append(v.Marks, markView{c.Verdict, fmt.Sprintf("%s %s %s", metricNames[c.Metric], glyph(c.Verdict), bounded(c.Ratio))})

@@ -130,7 +130,7 @@ func runWarnings(in Input, r bench.Report) []string {
 		}
 	}
 	if invalid > 0 {
-		w = append(w, fmt.Sprintf("%d of %d trials are invalid and left out of every figure; the first: %s.", invalid, len(r.Trials), first))
+		w = append(w, fmt.Sprintf("Invalid, and left out of every figure: %d of %d trials; the first because %s.", invalid, len(r.Trials), first))
 	}
 	for _, a := range r.Arms {
 		if a.Requests > 0 && float64(a.Errors) > 0.001*float64(a.Requests) {

@@ -1,0 +1,69 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func TestText(t *testing.T) {
+	got := Text(Build(inputs(t)["lab-local"]()), 100, false)
+	want := `
+DONE  Local emulation · not AWS · 2 cores · 0.1875 core per vCPU · cgroup-v2
+cluster2 (4 × t2.large) serves this load better than cluster1 (4 × t2.micro), both through
+proxy/peak-ewma: a p99 of 74.0 ms against 145 ms, 1.85 to 2.16 times lower (95 % interval, 5
+blocks).
+
+arm                       nodes          median      p90      p99      max   req/s  errors  valid
+cluster1/proxy/peak-ewma  4 × t2.micro  88.1 ms   132 ms   145 ms   149 ms   6,877       0    5/5
+cluster2/proxy/peak-ewma  4 × t2.large  43.3 ms  66.0 ms  74.0 ms  76.4 ms  14,179       0    5/5
+
+▼ cluster1/proxy/peak-ewma has 2.0 times the p99 latency of cluster2/proxy/peak-ewma (ratio 2.01,
+  95 % interval 1.85 to 2.16, 5 blocks).
+▼ cluster1/proxy/peak-ewma has a 50 % lower throughput than cluster2/proxy/peak-ewma (ratio 0.50,
+  95 % interval 0.46 to 0.54, 5 blocks).
+`
+	if !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for _, line := range []string{"Cost: nothing here; on AWS this plan would cost about $", "Left running: nothing (9 instances ended).", "Report: runs/lab-1/report.html"} {
+		if !strings.Contains(got, line) {
+			t.Errorf("no %q in\n%s", line, got)
+		}
+	}
+}
+
+// No line is wider than the terminal, whatever the run, and colours are asked for.
+func TestTextFits(t *testing.T) {
+	for name, input := range inputs(t) {
+		r := Build(input())
+		for _, width := range []int{60, 80, 200} {
+			text := Text(r, width, false)
+			if strings.Contains(text, "\x1b") || strings.Contains(text, "\x00") {
+				t.Errorf("%s: control characters", name)
+			}
+			for line := range strings.Lines(text) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width && len(strings.Fields(line)) > 1 && !strings.Contains(line, "not AWS") && !strings.Contains(line, "(measured") {
+					t.Errorf("%s: %d columns of %d: %q", name, n, width, line)
+				}
+			}
+		}
+		if !strings.Contains(Text(r, 0, true), "\x1b[") {
+			t.Errorf("%s: no colour", name)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	for _, tc := range []struct{ got, want string }{
+		{millis(0), "–"}, {millis(0.421), "0.42 ms"}, {millis(9.99), "9.99 ms"}, {millis(85.34), "85.3 ms"}, {millis(999.6), "1.00 s"}, {millis(12345), "12.3 s"},
+		{percent(0), "0 %"}, {percent(0.00001), "< 0.01 %"}, {percent(0.0005), "0.05 %"}, {percent(0.02), "2 %"}, {percent(0.123), "12 %"}, {percent(1), "100 %"},
+		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(1234567), "1,234,567"},
+		{dollars(0), "$0"}, {dollars(0.00001), "< $0.0001"}, {dollars(0.0123), "$0.0123"}, {dollars(1.239), "$1.24"},
+		{rate(0), "–"}, {rate(1234.5), "1,235"}, {rate(9.876), "9.88"},
+	} {
+		if tc.got != tc.want {
+			t.Errorf("%q, want %q", tc.got, tc.want)
+		}
+	}
+}
