@@ -119,7 +119,7 @@ func (e *StepFailed) Unwrap() error { return e.Err }
 // Named gives an error a type of this package, whose name Step Functions will
 // show: its own if it has one, else StepFailed.
 func Named(step string, err error) error {
-	switch err.(type) {
+	switch err.(type) { //nolint:errorlint // the outermost type is the one that is shown
 	case nil, *InvalidPlan, *OverBudget, *RunNameTaken, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
 		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
 		return err

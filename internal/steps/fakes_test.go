@@ -288,3 +288,10 @@ func launched(t *testing.T, m *memory, c *cloud) {
 		}
 	}
 }
+
+// own is err itself as a T: Step Functions shows the name of the outermost
+// type, so an error that is only wrapped does not count.
+func own[T error](err error) (T, bool) {
+	e, ok := err.(T) //nolint:errorlint // the outermost type is the point
+	return e, ok
+}

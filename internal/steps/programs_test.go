@@ -31,10 +31,11 @@ type site struct {
 	cpu      float64           // CPU seconds that each program tells for each second
 	turn     atomic.Int64
 	strategy string
+	reset    chan struct{} // one for each reset of the proxy
 }
 
 func newSite(t *testing.T, nodes int) *site {
-	s := &site{t: t, servers: map[string]string{}, health: map[string]string{}, mute: map[string]bool{}, partial: true, cpu: 0.1}
+	s := &site{t: t, servers: map[string]string{}, health: map[string]string{}, mute: map[string]bool{}, partial: true, cpu: 0.1, reset: make(chan struct{}, 100)}
 	for n := range nodes {
 		id := fmt.Sprintf("i-%d", n+1)
 		i := bench.Instance{ID: id, Group: "one", Role: bench.RoleNode, Type: "t2.micro", PrivateIP: fmt.Sprintf("10.0.0.%d", n+1)}
@@ -112,6 +113,7 @@ func (s *site) admin(w http.ResponseWriter, r *http.Request) {
 		s.calls = append(s.calls, "strategy "+in.Strategy)
 	case "POST /reset":
 		s.calls = append(s.calls, "reset")
+		s.reset <- struct{}{}
 	case "GET /stats":
 		var nodes []map[string]any
 		for _, i := range members(s.fleet, "one") {

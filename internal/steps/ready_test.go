@@ -44,7 +44,7 @@ func TestReadyNamesTheLostNode(t *testing.T) {
 				launched(t, m, c)
 				tc.make(c)
 				_, err := (&Ready{Store: m, Fleet: c}).Run(t.Context(), RunIn{Run: "r"})
-				lost, ok := err.(*NodeLost)
+				lost, ok := own[*NodeLost](err)
 				if !ok || !strings.Contains(lost.Error(), tc.want) || !strings.HasPrefix(lost.Node, "i-") {
 					t.Errorf("got %T: %v", err, err)
 				}

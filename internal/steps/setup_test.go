@@ -128,7 +128,7 @@ func TestSetupNamesTheNodeThatFailed(t *testing.T) {
 				a := newAgents("i-1", "i-2")
 				tc.prepare(a)
 				err := setupOf(t, a, "i-1", "i-2")
-				failed, ok := err.(*SetupFailed) // unwrapped, or Step Functions shows another name
+				failed, ok := own[*SetupFailed](err) // unwrapped, or Step Functions shows another name
 				if !ok {
 					t.Fatalf("got %T: %v", err, err)
 				}
@@ -152,7 +152,7 @@ func TestSetupSpeaksBeforeItIsKilled(t *testing.T) {
 		defer cancel()
 		in := SetupIn{Run: "r", Group: "cluster1", Instances: []bench.Instance{{ID: "i-1", Group: "cluster1"}}}
 		_, err := (&Setup{Store: planned(t, `{}`), Commands: newAgents()}).Run(ctx, in)
-		if _, ok := err.(*SetupFailed); !ok || ctx.Err() != nil {
+		if _, ok := own[*SetupFailed](err); !ok || ctx.Err() != nil {
 			t.Errorf("got %v with the function's own time %v", err, ctx.Err())
 		}
 	})

@@ -283,7 +283,7 @@ func TestSweepThatCannotEndFails(t *testing.T) {
 		c.stuck["i-4"] = true
 		s := &Sweeper{Store: m, Fleet: c, Executions: runs{}, Stack: "fl"}
 		_, err := s.Run(t.Context(), SweepIn{})
-		if left, ok := err.(*StillRunning); !ok || !slices.Equal(left.Instances, []string{"i-4"}) {
+		if left, ok := own[*StillRunning](err); !ok || !slices.Equal(left.Instances, []string{"i-4"}) {
 			t.Errorf("got %T: %v", err, err)
 		}
 	})

@@ -107,11 +107,7 @@ func TestAimWaitsForHealth(t *testing.T) {
 		_, err := a.Aim(t.Context(), "r", proxied)
 		answered <- err
 	}()
-	for told := false; !told; { // the proxy has been asked once at least
-		s.mu.Lock()
-		told = slices.Contains(s.calls, "reset")
-		s.mu.Unlock()
-	}
+	<-s.reset // it has begun, and now looks at the nodes
 	s.mu.Lock()
 	s.health["i-2"] = ""
 	s.mu.Unlock()
@@ -144,7 +140,7 @@ func TestAimNamesWhoIsMissing(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), reserve+300*time.Millisecond)
 			defer cancel()
 			_, err := a.Aim(ctx, "r", trial)
-			bad, ok := err.(*NodesUnhealthy)
+			bad, ok := own[*NodesUnhealthy](err)
 			if !ok || len(bad.Nodes) != 1 || !strings.HasPrefix(bad.Nodes[0], tc.want) {
 				t.Errorf("got %T: %v, want …%s…", err, err, tc.want)
 			}
@@ -179,7 +175,7 @@ func TestProve(t *testing.T) {
 				}
 				return
 			}
-			missing, ok := err.(*PathUnproven)
+			missing, ok := own[*PathUnproven](err)
 			if !ok || !strings.Contains(missing.Error(), tc.want) {
 				t.Errorf("got %T: %v, want …%s…", err, err, tc.want)
 			}
@@ -267,7 +263,7 @@ func TestAShardsLoadIsSentOnce(t *testing.T) {
 				return &load.Result{}, nil
 			}}
 			_, err := s.Run(t.Context(), ShardIn{Run: "r", Trial: trial, Shard: 1, Worker: tc.worker})
-			taken, refused := err.(*LeaseTaken)
+			taken, refused := own[*LeaseTaken](err)
 			if tc.sends != (sent == 1) || tc.sends == refused || refused && taken.Owner != "you" {
 				t.Errorf("sent %d times, error %v", sent, err)
 			}
