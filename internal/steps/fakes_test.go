@@ -201,7 +201,7 @@ func (c *cloud) Instances(_ context.Context, filters map[string][]string) ([]Mac
 		m := c.machines[id]
 		match := c.visible(id)
 		for name, values := range filters {
-			value := ""
+			var value string
 			switch {
 			case name == "instance-id":
 				value = id

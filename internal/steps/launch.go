@@ -65,7 +65,7 @@ func (l *Launcher) Run(ctx context.Context, in LaunchIn) (LaunchOut, error) {
 	if err != nil {
 		if len(list) > 0 {
 			if failed := putJSON(ctx, l.Store, partialKey(keys, in.Group), list); failed != nil {
-				return LaunchOut{}, fmt.Errorf("%w; and what was started is not recorded: %v", err, failed)
+				return LaunchOut{}, fmt.Errorf("%w; and what was started is not recorded: %w", err, failed)
 			}
 		}
 		return LaunchOut{}, err
@@ -113,7 +113,7 @@ func (g *grouping) launch(ctx context.Context) ([]Machine, error) {
 // take them. Only a definite refusal moves them: after a timeout they may run.
 func (g *grouping) place(ctx context.Context, home, n int) ([]Machine, error) {
 	subnets := g.record.Subnets
-	var last error = ErrNoCapacity
+	last := ErrNoCapacity
 	for k := range subnets {
 		subnet := subnets[(home+k)%len(subnets)]
 		if slices.Contains(g.refused[subnets[home]], subnet) {

@@ -122,7 +122,7 @@ func (s *Setup) watch(ctx context.Context, online map[string]chan struct{}) erro
 		return len(waiting) == 0, nil
 	})
 	if ctx.Err() != nil {
-		return nil // the installers tell which node is missing
+		err = nil // the installers tell which node is missing
 	}
 	return err
 }
