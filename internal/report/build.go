@@ -81,7 +81,7 @@ func trialRows(in Input) []bench.TrialRow {
 		case noted && note.Status == "failed":
 			row.Status, row.Reasons = "failed", []string{oneLine(cmp.Or(note.Reason, "no reason was given"))}
 		case measured:
-			if _, _, err := load.Distribution(in.Logs[t.Key]); err != nil {
+			if err := readable(in.Logs[t.Key]); err != nil {
 				row.Status, row.Reasons = "invalid", append(row.Reasons, "its latency log is damaged: "+err.Error())
 			}
 		case noted:
@@ -92,6 +92,15 @@ func trialRows(in Input) []bench.TrialRow {
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+func readable(log []byte) error {
+	for _, err := range load.ReadLog(log) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // arms sums every arm over its valid trials.

@@ -141,7 +141,7 @@ const manyArms = `{
   "clusters": [{"name": "micro", "instanceType": "t2.micro", "count": 4}, {"name": "large", "instanceType": "t2.large", "count": 4}],
   "targets": [{"kind": "proxy", "strategy": "peak-ewma"}, {"kind": "proxy", "strategy": "round-robin"}, {"kind": "proxy", "strategy": "p2c"},
     {"kind": "proxy", "strategy": "lowest-latency-probe"}, {"kind": "direct"}],
-  "load": {"kind": "burst", "requests": 1000}, "blocks": 6, "shards": 4, "maxUSD": 5, "thresholds": ["large.p99 < 200ms", "micro.errors <= 0"]}`
+  "load": {"kind": "burst", "requests": 150}, "blocks": 5, "shards": 4, "maxUSD": 5, "thresholds": ["large.p99 < 200ms", "micro.errors <= 0"]}`
 
 // inputs are the runs that the page and the text must cope with.
 func inputs(t testing.TB) map[string]func() Input {

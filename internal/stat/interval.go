@@ -44,7 +44,7 @@ func Interval(x []float64, seed uint64) (low, high float64) {
 
 // bootstrap resamples x with replacement. (Efron, Ann. Statist. 7, 1979.)
 func bootstrap(x []float64, seed uint64) (low, high float64) {
-	const resamples = 1999
+	const resamples = 999
 	n := len(x)
 	rng := rand.New(rand.NewPCG(seed, 0x9e3779b97f4a7c15))
 	draw := make([]float64, n)

@@ -79,7 +79,7 @@ func experiment(rng *rand.Rand, n noise, blocks int, shift float64) bench.Compar
 // A noise of its own may exceed that by chance: of 200 experiments at a true
 // rate of 5 %, 16 or more go wrong once in 20 times.
 func TestIdenticalArmsRarelyDiffer(t *testing.T) {
-	for _, blocks := range []int{3, 5, 6, 10} {
+	for _, blocks := range []int{5, 10} {
 		rng := rand.New(rand.NewPCG(1, uint64(blocks)))
 		all := 0
 		for _, n := range noises {
