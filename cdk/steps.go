@@ -74,10 +74,7 @@ func addSteps(f *functions, in stepInputs) {
 		},
 		{
 			name: "judge", does: "statistics, cost, verdict, report", memory: 1769, seconds: 300,
-			grants: []grant{
-				readWrite, list,
-				allow("cloudwatch:GetMetricData").onAll(),
-			},
+			grants: []grant{readWrite, list},
 		},
 	} {
 		f.add(s)

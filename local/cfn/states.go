@@ -23,9 +23,23 @@ type machineProperties struct {
 	RoleArn                 string `require:"true"`
 	DefinitionString        string `require:"true"`
 	DefinitionSubstitutions map[string]string
-	LoggingConfiguration    any   `noeffect:"an execution's history is kept with it and nowhere else"`
-	TracingConfiguration    any   `noeffect:"no trace is kept"`
-	Tags                    []Tag `noeffect:"nothing here reads the tags of this type"`
+	LoggingConfiguration    machineLogging `noeffect:"the permissions to deliver logs are asked; an execution's history is kept with it and nowhere else"`
+	TracingConfiguration    struct {
+		Enabled bool
+	} `noeffect:"the trace's permissions are asked, but no trace is kept"`
+	Tags []Tag `noeffect:"nothing here reads the tags of this type"`
+}
+
+type machineLogging struct {
+	Level                string // ALL, ERROR, FATAL, or OFF, the default
+	IncludeExecutionData bool
+	Destinations         []struct {
+		CloudWatchLogsLogGroup struct{ LogGroupArn string }
+	}
+}
+
+func (l machineLogging) on() bool {
+	return len(l.Destinations) > 0 && l.Level != "" && l.Level != "OFF"
 }
 
 func statesTypes(s States) map[string]Type {
@@ -43,7 +57,10 @@ func statesTypes(s States) map[string]Type {
 				if name == "" {
 					name = c.LogicalID[:min(len(c.LogicalID), 67)] + "-" + c.suffix(12)
 				}
-				arn, err := s.Create(states.Machine{Name: name, RoleARN: p.RoleArn, Definition: definition})
+				arn, err := s.Create(states.Machine{
+					Name: name, RoleARN: p.RoleArn, Definition: definition,
+					Tracing: p.TracingConfiguration.Enabled, Logging: p.LoggingConfiguration.on(),
+				})
 				return Physical{ID: arn, Attributes: map[string]any{"Arn": arn, "Name": name}}, err
 			},
 			func(_ context.Context, made Physical) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/fairlead/fairlead/cmd/fairlead/command"
+	"github.com/fairlead/fairlead/cmd/fairlead/interrupt"
 	"github.com/fairlead/fairlead/internal/bench"
 	"github.com/fairlead/fairlead/internal/report"
 )
@@ -46,6 +47,11 @@ func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 		}
 	}()
 
+	return e.execute(ctx, st, o, paint)
+}
+
+// execute starts an execution, follows it to its end and tells how it ended.
+func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *painter) (int, error) {
 	name := fmt.Sprintf("%s-%s", o.Plan.Preset, e.now().UTC().Format("20060102-150405"))
 	started, err := st.sfn.StartExecution(ctx, &sfn.StartExecutionInput{
 		StateMachineArn: &st.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
@@ -61,7 +67,7 @@ func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 		p.see(ev)
 		paint.show(p.line)
 	})
-	interrupted := errors.Is(err, errInterrupted)
+	interrupted := errors.Is(err, interrupt.Err)
 	if interrupted {
 		paint.show(func(int) string { return "interrupted: ending the fleet; what was measured is kept" })
 		end, err = st.abort(arn, keys)
