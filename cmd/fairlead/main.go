@@ -6,15 +6,14 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/term"
 
 	"github.com/fairlead/fairlead/cmd/fairlead/command"
+	"github.com/fairlead/fairlead/cmd/fairlead/interrupt"
 	"github.com/fairlead/fairlead/cmd/fairlead/programs"
 )
 
@@ -23,7 +22,8 @@ func main() {
 }
 
 func run(args []string, s command.IO) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	parent := interrupt.Parent()
+	ctx, stop := interrupt.Context(parent)
 	defer stop()
 	become := func(ctx context.Context, plan []byte) (int, error) {
 		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
@@ -33,8 +33,7 @@ func run(args []string, s command.IO) int {
 		if err != nil {
 			return command.ExitFailed, err
 		}
-		stop()
-		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan)
+		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan, parent)
 	}
 	return command.Execute(ctx, args, s, command.Actions{
 		Run:    func(ctx context.Context, o command.Run) (int, error) { return become(ctx, o.PlanJSON) },
@@ -45,12 +44,8 @@ func run(args []string, s command.IO) int {
 
 // engine replaces this process by the engine with the same arguments. A plan
 // that came on standard input has been read already and is handed on in an unlinked file.
-func engine(path string, args []string, plan []byte) error {
-	env := os.Environ()
-	if exe, err := os.Executable(); err == nil && strings.Contains(exe, string(filepath.Separator)+"go-build") {
-		// `go run` does not pass on every signal: the engine ends when it is gone.
-		env = append(env, command.ParentVariable+"="+strconv.Itoa(os.Getppid()))
-	}
+func engine(path string, args []string, plan []byte, parent int) error {
+	env := append(os.Environ(), interrupt.Variable+"="+strconv.Itoa(parent))
 	for _, a := range args {
 		if a == "-" && plan != nil {
 			if err := feedStdin(plan); err != nil {

@@ -216,7 +216,3 @@ func atMostOne(what string) cobra.PositionalArgs {
 		return nil
 	}
 }
-
-// ParentVariable names the environment variable in which the launcher, when it
-// was started by `go run`, tells the engine whose death ends it too.
-const ParentVariable = "FAIRLEAD_PARENT"

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -86,5 +85,3 @@ func reversed(events []types.HistoryEvent) []types.HistoryEvent {
 	}
 	return events
 }
-
-var errInterrupted = errors.New("interrupted")

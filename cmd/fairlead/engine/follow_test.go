@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
+	"github.com/fairlead/fairlead/cmd/fairlead/interrupt"
 	"github.com/fairlead/fairlead/internal/bench"
 )
 
@@ -80,9 +81,9 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &recorded{begun: time.Now(), total: 1000, perSec: 1, pageSize: 100}
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(10*time.Second, func() { cancel(errInterrupted) })
+		time.AfterFunc(10*time.Second, func() { cancel(interrupt.Err) })
 		_, err := follow(ctx, r, "arn", time.Second, func(types.HistoryEvent) {})
-		if !errors.Is(err, errInterrupted) || time.Since(r.begun) > 11*time.Second {
+		if !errors.Is(err, interrupt.Err) || time.Since(r.begun) > 11*time.Second {
 			t.Errorf("ended with %v after %v", err, time.Since(r.begun))
 		}
 	})

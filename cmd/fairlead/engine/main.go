@@ -10,15 +10,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/term"
 
 	"github.com/fairlead/fairlead/cmd/fairlead/command"
+	"github.com/fairlead/fairlead/cmd/fairlead/interrupt"
 	"github.com/fairlead/fairlead/local"
 )
 
@@ -26,48 +24,10 @@ func main() {
 	if code, ok := local.Applet(os.Args); ok {
 		os.Exit(code)
 	}
-	ctx, stop := interruptible()
+	ctx, stop := interrupt.Context(interrupt.Parent())
 	code := run(ctx, os.Args[1:], command.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	stop()
 	os.Exit(code)
-}
-
-// interruptible is a context that ends at the first Ctrl-C, SIGTERM or SIGHUP,
-// or when the `go run` that started us is gone. A second Ctrl-C takes the
-// default action; then the instances end with this process.
-func interruptible() (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	done := make(chan struct{})
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		parent, _ := strconv.Atoi(os.Getenv(command.ParentVariable)) // 0: none to watch
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-signals:
-				signal.Stop(signals)
-				cancel(errInterrupted)
-				return
-			case <-tick.C:
-				if parent != 0 && os.Getppid() != parent {
-					cancel(errInterrupted)
-					return
-				}
-			}
-		}
-	}()
-	return ctx, func() {
-		close(done)
-		<-ended
-		signal.Stop(signals)
-		cancel(nil)
-	}
 }
 
 func run(ctx context.Context, args []string, s command.IO) int {

@@ -31,6 +31,9 @@ func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 	defer paint.clear()
 
 	st, err := e.stand(ctx, standing{out: o.Out, scale: scaleFor(o.Plan), verbose: o.Verbose})
+	if err != nil && interrupted(ctx) {
+		return command.ExitInterrupted, nil
+	}
 	if err != nil {
 		return command.ExitFailed, err
 	}
@@ -56,6 +59,9 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 	started, err := st.sfn.StartExecution(ctx, &sfn.StartExecutionInput{
 		StateMachineArn: &st.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
 	})
+	if err != nil && interrupted(ctx) {
+		return command.ExitInterrupted, nil // taking the local AWS down ends what did start
+	}
 	if err != nil {
 		return command.ExitFailed, fmt.Errorf("starting the execution: %w", err)
 	}
@@ -67,8 +73,8 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 		p.see(ev)
 		paint.show(p.line)
 	})
-	interrupted := errors.Is(err, interrupt.Err)
-	if interrupted {
+	stopped := errors.Is(err, interrupt.Err)
+	if stopped {
 		paint.show(func(int) string { return "interrupted: ending the fleet; what was measured is kept" })
 		end, err = st.abort(arn, keys)
 	}
@@ -80,8 +86,11 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 		_, err := fmt.Fprintln(e.Out, end.output)
 		return command.ExitDone, err
 	}
-	return e.tell(o, st.results, keys, end, interrupted)
+	return e.tell(o, st.results, keys, end, stopped)
 }
+
+// interrupted tells whether the user wants the command to end.
+func interrupted(ctx context.Context) bool { return errors.Is(context.Cause(ctx), interrupt.Err) }
 
 // abort stops the execution, waits for the sweep that the stop sets off, and
 // has what was measured so far judged. It has a deadline of its own: the user

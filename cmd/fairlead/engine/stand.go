@@ -51,7 +51,9 @@ type stand struct {
 	cloud   *local.Cloud
 	results string // folder of the results bucket
 	data    string
-	keep    bool // data is the user's, or tells why a run failed
+	// temporary says that data is ours to remove; keep, that it tells why a run failed.
+	temporary, keep bool
+
 	bucket  string
 	machine string
 	judge   string
@@ -70,18 +72,21 @@ func (e engine) stand(ctx context.Context, s standing) (st *stand, err error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, fmt.Errorf("the results folder: %w", err)
 	}
-	st = &stand{results: out, data: s.data, keep: s.data != ""}
-	if st.data == "" {
-		if st.data, err = temporary(); err != nil {
-			return nil, err
-		}
-	}
+	st = &stand{results: out, data: s.data}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, st.close())
 		}
 	}()
-	if st.cloud, err = local.Start(ctx, local.Config{
+	started := func() error { return nil }
+	if st.data == "" {
+		f, err := newFolder()
+		if err != nil {
+			return nil, err
+		}
+		st.data, st.temporary, started = f.path, true, f.started
+	}
+	st.cloud, err = local.Start(ctx, local.Config{
 		Dir: st.data, Addr: s.addr, CPUScale: s.scale, Account: localAccount,
 		Ports: []int{bench.NodePort, bench.ProxyAdminPort},
 		BucketDir: func(bucket string) string {
@@ -90,7 +95,8 @@ func (e engine) stand(ctx context.Context, s standing) (st *stand, err error) {
 			}
 			return ""
 		},
-	}); err != nil {
+	})
+	if err := errors.Join(err, started()); err != nil {
 		return nil, err
 	}
 	sums, err := e.publish(st)
@@ -132,7 +138,11 @@ func (st *stand) close() error {
 	if st.cloud != nil {
 		errs = append(errs, st.cloud.Close(ctx))
 	}
-	if !st.keep && errors.Join(errs...) == nil {
+	switch {
+	case !st.temporary || st.data == "":
+	case st.keep || errors.Join(errs...) != nil:
+		errs = append(errs, keep(st.data))
+	default:
 		errs = append(errs, os.RemoveAll(st.data))
 	}
 	return errors.Join(errs...)
@@ -144,35 +154,6 @@ func (st *stand) object(key string) string { return filepath.Join(st.results, fi
 // resultsPrefix begins the name that CloudFormation gives the results bucket:
 // the stack's name and the bucket's logical id, in lower case.
 const resultsPrefix = stackName + "-results"
-
-// keepLogs is how long the logs of a failed run are kept.
-const keepLogs = 24 * time.Hour
-
-// forget removes what failed runs have left for reading, once it is old.
-func forget(parent string) {
-	old, err := os.ReadDir(parent)
-	if err != nil {
-		return // nothing to forget; MkdirTemp tells if the folder is unusable
-	}
-	for _, d := range old {
-		if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > keepLogs {
-			_ = os.RemoveAll(filepath.Join(parent, d.Name())) // another start tries again
-		}
-	}
-}
-
-func temporary() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", fmt.Errorf("no folder for the local AWS: %w", err)
-	}
-	parent := filepath.Join(cache, "fairlead", "clouds")
-	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return "", err
-	}
-	forget(parent)
-	return os.MkdirTemp(parent, "run-")
-}
 
 // publish puts the programs where the template looks for its assets, and gives
 // their SHA-256 sums, which the set-up checks.

@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -44,23 +45,76 @@ func Build(ctx context.Context, w io.Writer, terminal bool) (dir string, err err
 		return "", err
 	}
 	tell := newTeller(w, terminal)
-	if _, err := os.Stat(filepath.Join(dir, Engine)); err != nil {
+	unlock, err := lock(ctx, dir, tell)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	engine := filepath.Join(dir, Engine)
+	if _, err := os.Stat(engine); err != nil {
 		tell.start("compiling the local AWS, the functions, the proxy and the backend: once, about two minutes")
 	}
-	deployed := []string{"-o", dir + string(filepath.Separator)}
+	// One go command for all, so that no core waits; those with the EC2 client,
+	// the longest to compile, first.
+	args := []string{"-o", dir + string(filepath.Separator)}
 	for _, p := range Deployed {
-		deployed = append(deployed, "./"+p)
+		args = append(args, "./"+p)
 	}
-	for _, args := range [][]string{
-		{"-o", filepath.Join(dir, Engine), "./cmd/fairlead/engine"},
-		deployed,
-	} {
-		if err := goBuild(ctx, root, args, tell); err != nil {
-			return "", err
-		}
+	if err := goBuild(ctx, root, append(args, enginePackage), tell); err != nil {
+		return "", err
 	}
 	tell.end()
-	return dir, nil
+	return dir, rename(filepath.Join(dir, filepath.Base(enginePackage)), engine)
+}
+
+const enginePackage = "./cmd/fairlead/engine"
+
+// lock keeps other launchers of the same tree from writing the programs at the
+// same time.
+func lock(ctx context.Context, dir string, tell *teller) (unlock func() error, err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for waiting := false; ; waiting = true {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return f.Close, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errors.Join(fmt.Errorf("%s: %w", f.Name(), err), f.Close())
+		}
+		if !waiting {
+			tell.wait("another fairlead is compiling; waiting for it")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(context.Cause(ctx), f.Close())
+		case <-tick.C:
+		}
+	}
+}
+
+// rename gives a program a second name: the first stays where the Go tool looks
+// for it when it decides whether it is stale.
+func rename(from, to string) error {
+	a, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if b, err := os.Stat(to); err == nil && os.SameFile(a, b) {
+		return nil
+	}
+	next := to + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Link(from, next); err != nil {
+		return err
+	}
+	return os.Rename(next, to)
 }
 
 func goBuild(ctx context.Context, root string, args []string, tell *teller) error {

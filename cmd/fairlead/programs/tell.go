@@ -25,6 +25,9 @@ func (t *teller) start(what string) {
 	fmt.Fprintln(t.w, "fairlead:", what)
 }
 
+// wait tells why nothing happens yet.
+func (t *teller) wait(why string) { fmt.Fprintln(t.w, "fairlead:", why) }
+
 func (t *teller) compiled(pkg string) {
 	t.count++
 	if !t.said && t.count > 3 {
