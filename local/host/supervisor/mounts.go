@@ -11,13 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// keepMounts keeps what is mounted from now on in this mount namespace. systemd
+// makes all mounts shared at boot (mount_namespaces(7), "Shared subtrees"): as
+// root, a /proc or an /opt mounted here would appear on the machine itself.
+func keepMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return fmt.Errorf("private mounts: %w", err)
+	}
+	return nil
+}
+
 // privatize gives this mount namespace its own folders: each private one is
 // bound from Dir/root. The machine's own keep what they have. The instance's
 // folder stays visible when it lies below one of them.
 func privatize(dir string, private []string) error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("private mounts: %w", err)
-	}
 	self, err := os.Open(dir) // a way to the folder that no later mount can hide
 	if err != nil {
 		return err

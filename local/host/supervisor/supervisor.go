@@ -100,10 +100,16 @@ func Main() int {
 // prepare makes the instance's own view of the machine.
 func (s *supervisor) prepare() (net.Listener, error) {
 	if s.boot.Namespaced {
-		if err := ownProc(); err != nil {
-			fmt.Fprintln(os.Stderr, "supervisor:", err)
+		// Nothing is mounted before this has succeeded: on most machines mounts of
+		// a new namespace still reach the one it was copied from.
+		err := keepMounts()
+		if err == nil {
+			if procErr := ownProc(); procErr != nil {
+				fmt.Fprintln(os.Stderr, "supervisor:", procErr)
+			}
+			err = privatize(s.boot.Dir, s.boot.Private)
 		}
-		if err := privatize(s.boot.Dir, s.boot.Private); err != nil {
+		if err != nil {
 			fmt.Fprintln(os.Stderr, "supervisor:", err)
 			s.root = filepath.Join(s.boot.Dir, "root")
 		}
