@@ -70,6 +70,11 @@ func with(plan, fields string) string {
 	return string(b)
 }
 
+// now is a clock that never tells one second twice: executions are named by it.
+func now() time.Time { return time.Now().Add(time.Duration(calls.Add(1)) * time.Second) }
+
+var calls atomic.Int64
+
 // scene is a local AWS with the stack on it.
 type scene struct {
 	engine
@@ -101,12 +106,10 @@ func try(t *testing.T, s setting) (*scene, error) {
 		s.plan = tiny
 	}
 	c := &scene{t: t}
-	// Names of executions have the second in them: each gets its own.
-	var second atomic.Int64
 	c.engine = engine{
 		IO: command.IO{In: strings.NewReader(""), Out: &c.out, Err: &c.errs}, programs: dir,
 		terminal: func(*os.File) bool { return false },
-		now:      func() time.Time { return time.Now().Add(time.Duration(second.Add(1)) * time.Second) },
+		now:      now,
 	}
 	c.stand, err = c.engine.stand(t.Context(), standing{
 		out: t.TempDir(), scale: scaleFor(parsed(t, s.plan)),

@@ -64,7 +64,7 @@ type stand struct {
 
 // stand starts a local AWS and deploys the golden template with the compiled
 // programs as its assets.
-func (e engine) stand(ctx context.Context, s standing) (st *stand, err error) {
+func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	out, err := filepath.Abs(s.out)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (e engine) stand(ctx context.Context, s standing) (st *stand, err error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return nil, fmt.Errorf("the results folder: %w", err)
 	}
-	st = &stand{results: out, data: s.data}
+	st := &stand{results: out, data: s.data}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, st.close())
