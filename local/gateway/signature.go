@@ -106,6 +106,17 @@ func parseSignature(hr *http.Request) (signature, error) {
 	return s, nil
 }
 
+// SignatureParameter says whether a query parameter is part of a presigned
+// request's signature. Any other X-Amz-… parameter is a header that the signer
+// moved into the URL, and means what that header means.
+func SignatureParameter(name string) bool {
+	switch name {
+	case "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256":
+		return true
+	}
+	return false
+}
+
 // errUnsigned becomes an error in the caller's protocol, once that is known.
 var errUnsigned = errors.New("the request is not signed")
 

@@ -77,6 +77,7 @@ var operations = map[string]operation{
 // ServeAWS answers one S3 request.
 func (s *Service) ServeAWS(w http.ResponseWriter, r *gateway.Request) {
 	c := &call{Request: r, s: s, w: w, query: r.HTTP.URL.Query()}
+	c.unhoist()
 	if err := c.answer(); err != nil {
 		// A client that is still sending does not read the answer when the
 		// connection closes under it, so what it sends is taken off first.
@@ -114,6 +115,22 @@ func (c *call) answer() error {
 		}
 	}
 	return op.serve(c)
+}
+
+// unhoist puts back the headers that a signer moved into a presigned URL
+// (X-Amz-Tagging=…), so that they are acted on, or refused, as headers are.
+func (c *call) unhoist() {
+	if !c.query.Has("X-Amz-Signature") {
+		return
+	}
+	for name, values := range c.query {
+		if strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+			delete(c.query, name)
+			if !gateway.SignatureParameter(name) && c.HTTP.Header.Get(name) == "" {
+				c.HTTP.Header[http.CanonicalHeaderKey(name)] = values
+			}
+		}
+	}
 }
 
 // split finds bucket and key: /bucket/key, or bucket.s3.localhost/key.
@@ -195,8 +212,8 @@ func (c *call) subresource(sub string) string {
 
 func (c *call) checkNothingUnknown(op operation) error {
 	for name := range c.query {
-		// x-id repeats the operation's name; X-Amz-… is a presigned signature.
-		if name != "x-id" && !strings.HasPrefix(name, "X-Amz-") && !slices.Contains(op.params, name) {
+		// x-id repeats the operation's name.
+		if name != "x-id" && !slices.Contains(op.params, name) {
 			return notImplemented("the parameter %q of %s", name, c.Operation)
 		}
 	}

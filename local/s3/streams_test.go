@@ -133,6 +133,9 @@ func TestPresignedURLs(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("put: %s", response.Status)
+	}
 	get, err := presign.PresignGetObject(t.Context(), &awss3.GetObjectInput{
 		Bucket: aws.String("results"), Key: aws.String("a b/ü"), ResponseContentDisposition: aws.String(`attachment; filename="x"`),
 	})
@@ -146,6 +149,45 @@ func TestPresignedURLs(t *testing.T) {
 	defer response.Body.Close()
 	if text, err := io.ReadAll(response.Body); err != nil || string(text) != "hello" || response.Header.Get("Content-Disposition") != `attachment; filename="x"` {
 		t.Errorf("%s %s %q (%v)", response.Status, response.Header.Get("Content-Disposition"), text, err)
+	}
+}
+
+// Signers may move headers into a presigned URL. They were passed over there: an
+// object that was to have tags had none, and nobody was told.
+func TestHeadersInAPresignedURL(t *testing.T) {
+	c := newCloud(t)
+	keys := c.store.Operator()
+	for query, want := range map[string]int{
+		"X-Amz-Meta-Colour=red":         http.StatusOK,
+		"X-Amz-Tagging=a%3Db":           http.StatusNotImplemented,
+		"x-amz-acl=public-read":         http.StatusNotImplemented,
+		"X-Amz-Storage-Class=GLACIER":   http.StatusNotImplemented,
+		"X-Amz-Checksum-Crc32=AAAAAA==": http.StatusBadRequest, // not the body's
+	} {
+		hr, err := http.NewRequestWithContext(t.Context(), http.MethodPut, c.url+"/results/k?X-Amz-Expires=60&"+query, strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+		text, _, err := signer.PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: keys.AccessKeyID, SecretAccessKey: keys.SecretAccessKey}, hr, "UNSIGNED-PAYLOAD", "s3", "us-east-1", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if hr.URL, err = url.Parse(text); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(hr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: %s, want %d", query, response.Status, want)
+		}
+	}
+	head, err := c.operator().HeadObject(t.Context(), &awss3.HeadObjectInput{Bucket: aws.String("results"), Key: aws.String("k")})
+	if err != nil || head.Metadata["colour"] != "red" {
+		t.Errorf("the metadata is %v (%v)", head, err)
 	}
 }
 
