@@ -53,6 +53,9 @@ func formTree(form url.Values, target reflect.Type) (any, error) {
 }
 
 func (n *node) tree(t reflect.Type, path string) (any, error) {
+	if n.text != "" && len(n.children) > 0 {
+		return nil, fmt.Errorf("the parameter %q has a value and parts as well", path)
+	}
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}

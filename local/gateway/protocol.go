@@ -59,14 +59,19 @@ func (r *Request) parse() error {
 	text := r.HTTP.URL.RawQuery
 	if r.HTTP.Method == http.MethodPost {
 		text = string(r.Body)
+		for name := range r.HTTP.URL.Query() {
+			if !SignatureParameter(name) {
+				return &Error{Code: "MalformedQueryString", Message: fmt.Sprintf("the parameter %q stands in the URL of a POST, whose parameters are in its body", name)}
+			}
+		}
 	}
 	form, err := url.ParseQuery(text)
 	if err != nil {
 		return &Error{Code: "MalformedQueryString", Message: err.Error()}
 	}
 	for name := range form {
-		if strings.HasPrefix(name, "X-Amz-") {
-			delete(form, name) // a presigned call's signature
+		if SignatureParameter(name) {
+			delete(form, name)
 		}
 	}
 	r.form = form

@@ -210,6 +210,20 @@ func TestPresigned(t *testing.T) {
 	}
 }
 
+// What an SDK sends in the body is not looked for in the URL.
+func TestParametersInTheURLOfAPost(t *testing.T) {
+	c := newCloud(t)
+	c.Register("ec2", gateway.Table(map[string]gateway.Operation{
+		"Do": func(_ context.Context, r *gateway.Request) (any, error) { return nil, r.Decode(&struct{}{}) },
+	}))
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for path, want := range map[string]int{"/": 200, "/?DryRun=true": 400} {
+		if status, text := send(t, c.sign(t, c.store.Operator(), "ec2", path, "Action=Do", time.Now(), form)); status != want {
+			t.Errorf("%s: %d %s, want %d", path, status, text, want)
+		}
+	}
+}
+
 func TestBodyLimits(t *testing.T) {
 	c := newCloud(t)
 	c.Register("monitoring", gateway.Table(map[string]gateway.Operation{
