@@ -31,6 +31,9 @@ func (s *Service) route(w http.ResponseWriter, r *gateway.Request) error {
 			return invalid("path element %q: %v", p, err)
 		}
 	}
+	if err := onlyHeaders(r); err != nil {
+		return err
+	}
 	get := r.HTTP.Method == http.MethodGet
 	switch {
 	case get && slices.Equal(path, []string{"2016-08-19", "account-settings"}):
@@ -55,11 +58,6 @@ func (s *Service) invoke(w http.ResponseWriter, r *gateway.Request, name string)
 	name, err := s.authorize(r, "lambda:InvokeFunction", name)
 	if err != nil {
 		return err
-	}
-	for _, h := range []string{"X-Amz-Client-Context", "X-Amz-Tenant-Id", "X-Amz-Durable-Execution-Name"} {
-		if r.HTTP.Header.Get(h) != "" {
-			return invalid("the header %s is not implemented", h)
-		}
 	}
 	tail := false
 	switch v := r.HTTP.Header.Get("X-Amz-Log-Type"); v {
@@ -231,6 +229,9 @@ func (s *Service) listFunctions(w http.ResponseWriter, r *gateway.Request) error
 }
 
 func (s *Service) accountSettings(w http.ResponseWriter, r *gateway.Request) error {
+	if err := onlyQuery(r); err != nil {
+		return err
+	}
 	if err := r.Authorize("lambda:GetAccountSettings", "*", nil); err != nil {
 		return err
 	}
@@ -258,6 +259,22 @@ func onlyQuery(r *gateway.Request, names ...string) error {
 	for k := range r.HTTP.URL.Query() {
 		if !slices.Contains(names, k) {
 			return invalid("the parameter %s is not implemented", k)
+		}
+	}
+	return nil
+}
+
+// known are the amz headers of signatures, of the SDKs' bookkeeping, and of Invoke.
+var known = []string{
+	"X-Amz-Date", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent",
+	"X-Amz-Invocation-Type", "X-Amz-Log-Type",
+}
+
+// onlyHeaders refuses the others, such as a client context or a tenant.
+func onlyHeaders(r *gateway.Request) error {
+	for name := range r.HTTP.Header {
+		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(known, name) {
+			return invalid("the header %s is not implemented", name)
 		}
 	}
 	return nil

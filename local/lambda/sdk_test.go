@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/fairlead/fairlead/local/gateway"
 	"github.com/fairlead/fairlead/local/iam"
@@ -105,6 +106,15 @@ func TestSDK(t *testing.T) {
 	var bad *types.InvalidRequestContentException
 	if !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
+	}
+	for _, header := range []string{"X-Amz-Client-Context", "X-Amz-Something-New"} {
+		_, err := c.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("echo")}, func(o *lambda.Options) {
+			o.APIOptions = append(o.APIOptions, smithyhttp.AddHeaderValue(header, "e30="))
+		})
+		var refused smithy.APIError
+		if !errors.As(err, &refused) || !strings.Contains(refused.ErrorMessage(), header) {
+			t.Errorf("a header that is not acted on: %v", err)
+		}
 	}
 	_, err = c.DeleteFunction(ctx, &lambda.DeleteFunctionInput{FunctionName: aws.String("echo")})
 	var api smithy.APIError
