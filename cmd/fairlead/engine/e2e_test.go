@@ -49,7 +49,7 @@ var compiled = sync.OnceValues(func() (string, error) {
 // that sleeps keeps the trial valid on a busy machine: sending is then never
 // what takes the time.
 const tiny = `{"preset": "smoke", "clusters": [{"name": "cluster1", "instanceType": "t2.micro", "count": 1}],
-	"targets": [{"kind": "direct"}], "load": {"kind": "burst", "requests": 10, "timeout": "5s"},
+	"targets": [{"kind": "direct"}], "load": {"kind": "burst", "requests": 10, "timeout": "2s"},
 	"work": {"sleep": "200ms"}, "blocks": 1, "shards": 1}`
 
 // tinyProxied is the same through the proxy.
@@ -221,6 +221,16 @@ func (c *scene) run(ctx context.Context, plan string) ended {
 	}
 	e.folder, e.keys = e.sum.Folder, bench.RunKeys{Run: e.sum.Run}
 	return e
+}
+
+// says is what the command would have printed on standard error without --json.
+func (c *scene) says(e ended, end outcome) string {
+	c.t.Helper()
+	c.errs.Reset()
+	if _, err := c.tell(command.Run{}, c.results, e.keys, end, false); err != nil {
+		c.t.Error(err)
+	}
+	return c.errs.String()
 }
 
 // read decodes one of the run's objects; name is below the run's prefix.
