@@ -147,7 +147,8 @@ func installWeb(t *testing.T, i *Instance) {
 	out, errText, code := run(t, i, "set -e\ncat > ${FAIRLEAD_ROOT:-}/etc/systemd/system/web.service <<EOF\n"+webUnit+"EOF\n"+
 		"systemctl daemon-reload\nsystemctl enable --now web.service\nsystemctl is-active web\n")
 	if code != 0 || !strings.Contains(out, "active") {
-		t.Fatalf("install: code %d\n%s%s", code, out, errText)
+		text, _ := os.ReadFile(filepath.Join(i.Dir, "journal/web.service.log"))
+		t.Fatalf("install: code %d\n%s%s%s", code, out, errText, text)
 	}
 }
 
@@ -178,7 +179,8 @@ func TestInstanceServesOnItsOwnAddress(t *testing.T) {
 	h := newHost(t, nil)
 	begin := time.Now()
 	a := start(t, h, "i-aaa", nil)
-	t.Logf("started in %v, limit %s", time.Since(begin), h.Limit())
+	text, _ := os.ReadFile(filepath.Join(a.Dir, "supervisor.log"))
+	t.Logf("started in %v, limit %s %s", time.Since(begin), h.Limit(), text)
 	b := start(t, h, "i-bbb", nil)
 	for _, i := range []*Instance{a, b} {
 		installWeb(t, i)
@@ -227,5 +229,3 @@ func TestCPULimit(t *testing.T) {
 		})
 	}
 }
-
-func parent() int { return 0 }

@@ -47,14 +47,17 @@ func (m mode) attributes() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{
 		Cloneflags: m.flags,
 		Setsid:     true, // Ctrl-C at the terminal is for us alone
-		// The kernel kills the supervisor when the thread that started it ends.
-		// Go's threads end only with the process, or with a goroutine that locked
-		// its thread: nothing here does.
-		Pdeathsig: syscall.SIGKILL,
 	}
-	if m.user {
-		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getuid(), HostID: os.Getuid(), Size: 1}}
-		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: os.Getgid(), HostID: os.Getgid(), Size: 1}}
+	if m.flags != 0 {
+		// The kernel kills the supervisor, and its namespace with it, when the
+		// thread that started it ends. Go's threads end only with the process, or
+		// with a goroutine that locked its thread: nothing here does. Without
+		// namespaces the supervisor must live on to kill its tree.
+		a.Pdeathsig = syscall.SIGKILL
+	}
+	if m.user { // root inside, as on an instance; another user would lose the rights to mount at exec
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
 	return a
 }
@@ -89,7 +92,7 @@ func (h *Host) Start(ctx context.Context, spec Spec) (_ *Instance, err error) {
 	undo = append(undo, func() { os.RemoveAll(i.Dir) })
 	left := &leftovers{}
 	if h.limit == cpu.CgroupV1 || h.limit == cpu.CgroupV2 {
-		if i.group, err = h.cgroups.New(fmt.Sprintf("fairlead-%d-%s", os.Getpid(), i.ID), i.cpus); err != nil {
+		if i.group, err = h.cgroups.New(fmt.Sprintf("fairlead-%d-%s", os.Getpid(), i.ID)); err != nil {
 			return nil, err
 		}
 		undo = append(undo, func() { i.group.Remove(ctx) })
@@ -187,8 +190,14 @@ func (h *Host) launch(ctx context.Context, i *Instance) error {
 	}
 }
 
+// errMode is a supervisor that cannot do its work in the way it was started.
+var errMode = errors.New("supervisor")
+
 // refused says whether the machine does not allow what was tried.
 func refused(err error) bool {
+	if errors.Is(err, errMode) {
+		return true
+	}
 	for _, e := range []syscall.Errno{syscall.EPERM, syscall.EACCES, syscall.ENOSPC, syscall.EINVAL, syscall.ENOSYS, syscall.EUSERS} {
 		if errors.Is(err, e) {
 			return true
@@ -255,7 +264,14 @@ func (h *Host) launchIn(ctx context.Context, i *Instance, m mode) (err error) {
 		return errors.Join(ctx.Err(), fmt.Errorf("supervisor: %w %s", err, text))
 	}
 	if ready.Error != "" {
-		return errors.New(ready.Error)
+		return fmt.Errorf("%w: %s", errMode, ready.Error)
+	}
+	// The limit begins when the machine is up: a tenth of a core would make
+	// every start ten times as long, and no trial measures it.
+	if i.group != nil {
+		if err := i.group.Limit(i.cpus); err != nil {
+			return err
+		}
 	}
 	i.command, i.boot = cmd, bootWrite
 	return nil

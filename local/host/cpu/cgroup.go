@@ -27,8 +27,8 @@ type Group struct {
 	cpu, usage string
 }
 
-// New makes a group that may use the given number of cores.
-func (p Parent) New(name string, cores float64) (*Group, error) {
+// New makes a group without a limit.
+func (p Parent) New(name string) (*Group, error) {
 	g := &Group{kind: p.Kind, cpu: filepath.Join(p.cpu, name), usage: filepath.Join(p.usage, name)}
 	for _, dir := range g.Paths() {
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -36,18 +36,22 @@ func (p Parent) New(name string, cores float64) (*Group, error) {
 			return nil, fmt.Errorf("cgroup: %w", err)
 		}
 	}
+	return g, nil
+}
+
+// Limit lets the group use the given number of cores from now on.
+func (g *Group) Limit(cores float64) error {
 	period, quota := slice(cores)
 	var err error
-	if p.Kind == CgroupV2 {
+	if g.kind == CgroupV2 {
 		err = write(g.cpu, "cpu.max", fmt.Sprintf("%d %d", quota, period))
 	} else if err = write(g.cpu, "cpu.cfs_period_us", strconv.Itoa(period)); err == nil {
 		err = write(g.cpu, "cpu.cfs_quota_us", strconv.Itoa(quota))
 	}
 	if err != nil {
-		g.removeNow()
-		return nil, fmt.Errorf("cgroup limit: %w", err)
+		return fmt.Errorf("cgroup limit: %w", err)
 	}
-	return g, nil
+	return nil
 }
 
 // slice gives period and quota in microseconds: 10 ms, longer where the quota

@@ -132,6 +132,9 @@ func (v *service) activate(u *systemd.Unit, stopping <-chan struct{}, started ch
 		v.enter("activating", "start")
 		v.log("Starting %s...", describe(u))
 		result := v.once(u, stopping, started)
+		if result != "success" {
+			tell(started, errStart) // a restart may follow, but who started it knows
+		}
 		v.mu.Lock()
 		v.result = result
 		v.mu.Unlock()
@@ -174,6 +177,14 @@ func (v *service) activate(u *systemd.Unit, stopping <-chan struct{}, started ch
 	}
 }
 
+// tell answers who waits for the start; only the first answer is awaited.
+func tell(started chan<- error, err error) {
+	select {
+	case started <- err:
+	default:
+	}
+}
+
 func restarts(policy, result string) bool {
 	switch policy {
 	case "always":
@@ -190,12 +201,6 @@ func restarts(policy, result string) bool {
 
 // once runs the unit's commands one time and gives systemd's result word.
 func (v *service) once(u *systemd.Unit, stopping <-chan struct{}, started chan<- error) string {
-	tell := func(err error) {
-		select {
-		case started <- err: // only the first is awaited
-		default:
-		}
-	}
 	env, err := v.environment(u.Service)
 	if err != nil {
 		v.log("%s: %v", u.Name, err)
@@ -213,7 +218,7 @@ func (v *service) once(u *systemd.Unit, stopping <-chan struct{}, started chan<-
 			}
 		}
 		v.log("Finished %s.", describe(u))
-		tell(nil)
+		tell(started, nil)
 		return "success"
 	}
 	c := u.Service.ExecStart[0]
@@ -224,7 +229,7 @@ func (v *service) once(u *systemd.Unit, stopping <-chan struct{}, started chan<-
 	}
 	v.enter("active", "running")
 	v.log("Started %s.", describe(u))
-	tell(nil)
+	tell(started, nil)
 	select {
 	case <-p.done:
 		if u.Service.KillMode != "process" {

@@ -48,7 +48,8 @@ type supervisor struct {
 func Main() int {
 	s := &supervisor{booted: time.Now(), processes: newProcesses(), off: make(chan struct{}),
 		units: units{services: map[string]*service{}, timers: map[string]*timer{}}}
-	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	// Caught and dropped, not ignored: what a process ignores its children ignore.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	// The pipes are ours alone: a child that held one would outlive us unseen.
 	syscall.CloseOnExec(bootFD)
 	syscall.CloseOnExec(readyFD)
@@ -156,7 +157,7 @@ func (s *supervisor) resolve(path string) string {
 
 // resolveNew is where a file of the instance is, or is to be made.
 func (s *supervisor) resolveNew(path string) string {
-	if s.root == "" {
+	if s.root == "" || strings.HasPrefix(path, s.boot.Dir+"/") {
 		return path
 	}
 	for _, dir := range s.boot.Private {
