@@ -194,6 +194,10 @@ func (s *Service) listExecutions(_ context.Context, r *gateway.Request) (any, er
 	if (in.Machine == "") == (in.MapRun == "") {
 		return nil, &gateway.Error{Code: "ValidationException", Message: "Must specify exactly one of stateMachineArn and mapRunArn"}
 	}
+	// Nothing here is ever redriven, so that no execution is PENDING_REDRIVE.
+	if known := []string{"", statusRunning, statusSucceeded, statusFailed, statusTimedOut, statusAborted, "PENDING_REDRIVE"}; !slices.Contains(known, in.Status) {
+		return nil, &gateway.Error{Code: "ValidationException", Message: fmt.Sprintf("statusFilter %q is none of %v", in.Status, known[1:])}
+	}
 	var all []*execution
 	if in.MapRun != "" {
 		run, err := s.mapRun(in.MapRun)
@@ -255,8 +259,14 @@ func (s *Service) validateDefinition(_ context.Context, r *gateway.Request) (any
 		}
 	}
 	limit := in.Max
-	if limit == 0 {
+	switch {
+	case limit == 0:
 		limit = 100
+	case limit < 0 || limit > 100:
+		return nil, &gateway.Error{Code: "ValidationException", Message: "maxResults must be from 0 to 100"}
+	}
+	if in.Severity != "" && in.Severity != "ERROR" && in.Severity != "WARNING" {
+		return nil, &gateway.Error{Code: "ValidationException", Message: "severity must be ERROR or WARNING"}
 	}
 	truncated := len(diagnostics) > limit
 	return map[string]any{"result": result, "diagnostics": diagnostics[:min(limit, len(diagnostics))], "truncated": truncated}, nil

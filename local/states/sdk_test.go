@@ -269,6 +269,18 @@ func TestSDKErrors(t *testing.T) {
 			_, err := operator.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: &machine, RedriveFilter: types.ExecutionRedriveFilterRedriven})
 			return err
 		}, "ValidationException"},
+		{"a status that there is not", func() error {
+			_, err := operator.ListExecutions(ctx, &sfn.ListExecutionsInput{StateMachineArn: &machine, StatusFilter: "FINISHED"})
+			return err
+		}, "ValidationException"},
+		{"less than no diagnostics", func() error {
+			_, err := operator.ValidateStateMachineDefinition(ctx, &sfn.ValidateStateMachineDefinitionInput{Definition: aws.String("{}"), MaxResults: -1})
+			return err
+		}, "ValidationException"},
+		{"a severity that there is not", func() error {
+			_, err := operator.ValidateStateMachineDefinition(ctx, &sfn.ValidateStateMachineDefinitionInput{Definition: aws.String("{}"), Severity: "NOTE"})
+			return err
+		}, "ValidationException"},
 		{"a role that may start", func() error {
 			_, err := limited.StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: &machine, Input: aws.String(`{"n":0}`)})
 			return err

@@ -57,6 +57,46 @@ func TestStartExecution(t *testing.T) {
 	})
 }
 
+// TestForgetting: a cloud that stays up keeps a bounded number of executions,
+// with the children of each that it keeps.
+func TestForgetting(t *testing.T) {
+	inTime(t, &cloud{}, waitMachine, func(t *testing.T, s *Service) {
+		running, _, err := s.Start(testMachine, "running", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.machine(testMachine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := func(name string, of *execution) *execution {
+			x := &execution{service: s, machine: m, arn: name, name: name, status: statusSucceeded, history: &history{}, stop: func(error) {}, done: make(chan struct{})}
+			close(x.done)
+			if of != nil {
+				x.mapRun = &mapRun{parent: of}
+			}
+			s.add(x)
+			return x
+		}
+		oldest := ended("oldest", nil)
+		ended("child", oldest)
+		for n := range maxKept - 3 {
+			ended(fmt.Sprint(n), nil)
+		}
+		if _, _, err := s.Start(testMachine, "next", "{}"); err != nil {
+			t.Fatal(err)
+		}
+		for arn, want := range map[string]string{running: "", "0": "", "oldest": "ExecutionDoesNotExist", "child": "ExecutionDoesNotExist"} {
+			if _, err := s.execution(arn); err == nil && want != "" || err != nil && code(err) != want {
+				t.Errorf("%s: %v, want %q", arn, err, want)
+			}
+		}
+		if len(s.order) != maxKept-1 || len(s.executions) != len(s.order) {
+			t.Errorf("kept %d executions, %d by name", len(s.order), len(s.executions))
+		}
+	})
+}
+
 func TestCreate(t *testing.T) {
 	s := start(t, &cloud{}, waitMachine)
 	defer s.Close()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -62,10 +63,48 @@ func (s *Service) start(machineARN, name, input, header string) (*execution, err
 	}
 	var ctx context.Context
 	ctx, x.stop = context.WithCancelCause(context.Background())
+	s.forget()
 	s.executions[arn] = x
 	s.order = append(s.order, x)
 	s.running.Go(func() { x.run(ctx) })
 	return x, nil
+}
+
+// maxKept is how many executions, children of Map Runs included, a cloud that
+// stays up remembers. AWS forgets them after 90 days; here a history of 25,000
+// events is memory.
+const maxKept = 10_000
+
+// forget drops the oldest executions that have ended, with their children, when
+// there are too many. mu is held.
+func (s *Service) forget() {
+	excess := len(s.order) - maxKept
+	if excess < 0 {
+		return
+	}
+	children := map[*execution]int{}
+	for _, x := range s.order {
+		if x.mapRun != nil {
+			children[x.mapRun.parent]++
+		}
+	}
+	dropped := map[*execution]bool{}
+	for _, x := range s.order {
+		if excess < 0 {
+			break
+		}
+		if status, _, _, _ := x.state(); x.mapRun == nil && status != statusRunning {
+			dropped[x] = true
+			excess -= 1 + children[x]
+		}
+	}
+	s.order = slices.DeleteFunc(s.order, func(x *execution) bool {
+		gone := dropped[x] || x.mapRun != nil && dropped[x.mapRun.parent]
+		if gone {
+			delete(s.executions, x.arn)
+		}
+		return gone
+	})
 }
 
 // session is a role session's name for an execution: 64 characters of those
