@@ -215,6 +215,50 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// What is refused for lack of room takes none.
+func TestStoreIsBounded(t *testing.T) {
+	s, now := newStore(), time.Now()
+	one := func(b *bucket) { b.addValue(1, 1) }
+	for n := range maxSeries + 10 {
+		m := Metric{Namespace: "N", MetricName: fmt.Sprint(n)}
+		if ok := s.add(m, "Count", now, 60, one); ok != (n < maxSeries) {
+			t.Fatalf("metric %d: %v", n, ok)
+		}
+	}
+	if len(s.series) != maxSeries || s.count != maxSeries {
+		t.Errorf("%d metrics are kept, %d counted", len(s.series), s.count)
+	}
+	s = newStore()
+	m := Metric{Namespace: "N", MetricName: "m"}
+	for n := range maxBuckets {
+		s.add(m, "Count", now.Add(time.Duration(n)*time.Minute), 60, one)
+	}
+	before := s.kept
+	for range 5 { // older than all that there is room for
+		s.add(m, "Count", now.Add(-time.Hour), 60, func(b *bucket) { b.addValue(1, 1); b.addValue(2, 1) })
+	}
+	if s.kept != before || len(s.series[m.key()]["Count"].buckets) != maxBuckets {
+		t.Errorf("%d buckets and values are counted, and were %d", s.kept, before)
+	}
+}
+
+func TestUnknownUnitsAreRefused(t *testing.T) {
+	c := serve(t, Config{}).operator()
+	now := time.Now()
+	start := aws.Time(now.Add(-time.Hour))
+	metric := &types.Metric{Namespace: aws.String("N"), MetricName: aws.String("m")}
+	_, err := c.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{StartTime: start, EndTime: &now, MetricDataQueries: []types.MetricDataQuery{
+		{Id: aws.String("q"), MetricStat: &types.MetricStat{Metric: metric, Period: aws.Int32(60), Stat: aws.String("Sum"), Unit: "Furlongs"}}}})
+	_, err2 := c.GetMetricStatistics(t.Context(), &cloudwatch.GetMetricStatisticsInput{StartTime: start, EndTime: &now, Namespace: metric.Namespace,
+		MetricName: metric.MetricName, Period: aws.Int32(60), Statistics: []types.Statistic{"Sum"}, Unit: "Furlongs"})
+	for _, err := range []error{err, err2} {
+		var api smithy.APIError
+		if !errors.As(err, &api) || !strings.Contains(api.ErrorMessage(), "Furlongs") {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNamespaceIsACondition(t *testing.T) {
 	f := serve(t, Config{})
 	parse := func(text string) iam.Document {

@@ -142,6 +142,9 @@ func (q metricQuery) check(r *gateway.Request, ids map[string]bool) (statistic, 
 	if !validPeriod(m.Period) {
 		return nil, invalid(r, "The value %d for parameter MetricStat.Period of %s is invalid: 1, 5, 10, 20, 30 or a multiple of 60.", m.Period, q.Id)
 	}
+	if m.Unit != "" && !slices.Contains(units, m.Unit) {
+		return nil, invalid(r, "The value %s for parameter MetricStat.Unit of %s is invalid.", m.Unit, q.Id)
+	}
 	stat, ok := statisticOf(m.Stat)
 	if !ok {
 		return nil, invalid(r, "The value %s for parameter MetricStat.Stat of %s is invalid or not implemented: SampleCount, Sum, Average, Minimum, Maximum and percentiles (p99.9) are.", m.Stat, q.Id)

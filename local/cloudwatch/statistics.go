@@ -50,6 +50,8 @@ func (s *Service) getMetricStatistics(_ context.Context, r *gateway.Request) (an
 		return nil, invalid(r, "The parameter StartTime must be less than the parameter EndTime.")
 	case !validPeriod(in.Period):
 		return nil, invalid(r, "The parameter Period must be 1, 5, 10, 20, 30 or a multiple of 60.")
+	case in.Unit != "" && !slices.Contains(units, in.Unit):
+		return nil, invalid(r, "The value %s for parameter Unit is invalid.", in.Unit)
 	case len(in.Statistics) == 0 && len(in.ExtendedStatistics) == 0:
 		return nil, missing(r, "Statistics or ExtendedStatistics")
 	}

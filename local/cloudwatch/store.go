@@ -71,33 +71,9 @@ func (s *store) add(m Metric, unit string, t time.Time, resolution int64, put fu
 	if s.kept >= maxKept {
 		return false
 	}
-	b := s.at(m, unit, t, resolution)
-	if b == nil {
-		return false
-	}
-	before := len(b.values)
-	put(b)
-	s.kept += len(b.values) - before
-	return true
-}
-
-// at gives the bucket to add to, or nil when there are too many series.
-// It is called under mu.
-func (s *store) at(m Metric, unit string, t time.Time, resolution int64) *bucket {
-	key := m.key()
-	units := s.series[key]
-	if units == nil {
-		units = map[string]*series{}
-		s.series[key] = units
-	}
-	one := units[unit]
+	one := s.one(m, unit)
 	if one == nil {
-		if s.count >= maxSeries {
-			return nil
-		}
-		s.count++
-		one = &series{metric: m, unit: unit, buckets: map[int64]*bucket{}}
-		units[unit] = one
+		return false
 	}
 	if t.After(one.last) {
 		one.last = t
@@ -108,13 +84,35 @@ func (s *store) at(m Metric, unit string, t time.Time, resolution int64) *bucket
 		b = &bucket{}
 		one.buckets[second] = b
 		s.kept++
-		if len(one.buckets) > maxBuckets {
-			first := slices.Min(slices.Collect(maps.Keys(one.buckets)))
-			s.kept -= 1 + len(one.buckets[first].values)
-			delete(one.buckets, first)
-		}
 	}
-	return b
+	before := len(b.values)
+	put(b)
+	s.kept += len(b.values) - before
+	if len(one.buckets) > maxBuckets {
+		first := slices.Min(slices.Collect(maps.Keys(one.buckets)))
+		s.kept -= 1 + len(one.buckets[first].values)
+		delete(one.buckets, first)
+	}
+	return true
+}
+
+// one gives the series to add to, or nil when there are too many. It is called
+// under mu.
+func (s *store) one(m Metric, unit string) *series {
+	key := m.key()
+	if one := s.series[key][unit]; one != nil {
+		return one
+	}
+	if s.count >= maxSeries {
+		return nil
+	}
+	s.count++
+	if s.series[key] == nil {
+		s.series[key] = map[string]*series{}
+	}
+	one := &series{metric: m, unit: unit, buckets: map[int64]*bucket{}}
+	s.series[key][unit] = one
+	return one
 }
 
 // point is one period of an answer.
