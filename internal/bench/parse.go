@@ -54,6 +54,7 @@ func ParsePlan(raw []byte) (Plan, error) {
 		}
 	}
 	fill(reflect.ValueOf(&p).Elem(), obj, "", report)
+	p.refuseNoBounds(obj, report)
 	if len(problems) == 0 {
 		p.Preset = name
 		p.setDefaults()
@@ -65,6 +66,18 @@ func ParsePlan(raw []byte) (Plan, error) {
 		return Plan{}, &PlanError{Problems: problems}
 	}
 	return p, nil
+}
+
+// refuseNoBounds reports an SLO of zero: the plan would mean none by it, and
+// whoever wrote it perhaps "not one error".
+func (p Plan) refuseNoBounds(written object, report func(path, problem string)) {
+	slo, _ := written.values["slo"].(object)
+	if _, ok := slo.values["errors"]; ok && p.SLO.Errors == 0 {
+		report("slo.errors", "is 0: use a small share such as 0.0001, or for no error at all a threshold such as \"cluster1.errors <= 0\"")
+	}
+	if _, ok := slo.values["p99"]; ok && p.SLO.P99 == 0 {
+		report("slo.p99", "is 0s: use a positive duration such as \"100ms\", or remove it")
+	}
 }
 
 // setDefaults fills what depends on other fields.

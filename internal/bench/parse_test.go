@@ -92,6 +92,9 @@ func TestBadPlansNameTheMistakeAndTheFix(t *testing.T) {
 		{"too many events", `{"shards": 40, "blocks": 100}`, []string{"history events"}},
 		{"thresholds", `{"thresholds": ["p99 < 5", "cluster9.p99 < 5ms", "cluster1.p42 < 5ms", "cluster1.p99 < 5"]}`,
 			[]string{"thresholds[0]", `thresholds[1] names "cluster9"`, `thresholds[2] names the metric "p42"`, "thresholds[3] has the limit"}},
+		{"limits that always or never hold", `{"thresholds": ["cluster1.rps > NaN", "cluster1.rps < Inf", "cluster1.errors < 5", "cluster1.p99 < -5ms"]}`,
+			[]string{"thresholds[0] has the limit", "thresholds[1] has the limit", "a share of the requests, from 0 to 1", "thresholds[3] has the limit"}},
+		{"an SLO of zero would mean none", `{"slo": {"p99": "0s", "errors": 0}}`, []string{"slo.errors is 0: use a small share", "slo.p99 is 0s"}},
 		{"all at once", `{"blocks": 0, "shards": 0, "seed": -1, "maxUSD": 0, "ttl": "1s", "work": {"fail": 2}, "slo": {"errors": 2}, "extra": 1}`,
 			[]string{"extra is unknown", "work.fail", "blocks is 0", "shards is 0", "seed is -1", "maxUSD is 0", "ttl is 1s: use 5m to 2h50m", "slo.errors"}},
 	} {
@@ -174,7 +177,7 @@ func TestSchema(t *testing.T) {
 		`{"block": 3}`, `{"blocks": 0}`, `{"blocks": "x"}`, `{"ttl": 60}`, `{"clusters": []}`,
 		`{"targets": [{"kind": "alb"}]}`, `{"targets": [{"kind": "proxy", "strategy": "fastest"}]}`,
 		`{"clusters": [{"name": "proxy", "instanceType": "t2.micro", "count": 1}]}`,
-		`{"proxy": {"instanceType": "t4g.micro"}}`, `{"work": {"fail": 2}}`, `{"load": null}`,
+		`{"proxy": {"instanceType": "t4g.micro"}}`, `{"work": {"fail": 2}}`, `{"load": null}`, `{"slo": {"errors": 0}}`,
 	} {
 		if valid(in) == nil {
 			t.Errorf("%s: the schema accepts what ParsePlan refuses", in)

@@ -107,8 +107,9 @@ type Comparison struct {
 // Threshold is one line of the plan's thresholds, judged.
 type Threshold struct {
 	Expression string  `json:"expression"`
-	Value      float64 `json:"value"`
+	Value      float64 `json:"value"` // 0 if the arm has no valid trial
 	Passed     bool    `json:"passed"`
+	Note       string  `json:"note,omitempty"` // why the value alone does not decide
 }
 
 // TrialRow is one trial, as in trials.csv.

@@ -60,7 +60,7 @@ func PlanSchema() []byte {
 		"seed":   m{"type": "integer", "minimum": 0, "description": "of all random choices: the same plan and seed give the same order and arrivals"},
 		"slo": closed("what every arm has to hold; a broken one makes the command exit with 1", m{
 			"p99":    duration("highest 99th percentile"),
-			"errors": share("highest share of failed requests"),
+			"errors": m{"type": "number", "description": "highest share of failed requests", "exclusiveMinimum": 0, "maximum": 1},
 		}),
 		"thresholds": m{"type": "array", "items": m{"type": "string", "pattern": thresholdForm.String()}, "description": "\"<cluster or arm>.<metric> < <limit>\"; a broken one makes the command exit with 1"},
 		"maxUSD":     m{"type": "number", "exclusiveMinimum": 0, "maximum": 1000, "description": "the run is refused if its estimate is above"},

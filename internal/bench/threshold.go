@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -53,13 +54,17 @@ func (p Plan) threshold(expr string) (thresholdRule, error) {
 	}
 	var err error
 	if r.metric == "rps" || r.metric == "errors" {
-		if r.limit, err = strconv.ParseFloat(m[4], 64); err != nil {
-			return r, fmt.Errorf("has the limit %q: write a number", m[4])
+		// ParseFloat takes NaN and Inf too, with which a threshold always or never holds.
+		if r.limit, err = strconv.ParseFloat(m[4], 64); err != nil || math.IsNaN(r.limit) || math.IsInf(r.limit, 0) || r.limit < 0 {
+			return r, fmt.Errorf("has the limit %q: write a number, 0 or greater", m[4])
+		}
+		if r.metric == "errors" && r.limit > 1 {
+			return r, fmt.Errorf("has the limit %q: errors are a share of the requests, from 0 to 1", m[4])
 		}
 		return r, nil
 	}
 	d, err := time.ParseDuration(m[4])
-	if err != nil {
+	if err != nil || d < 0 {
 		return r, fmt.Errorf("has the limit %q: write a duration with a unit, such as 200ms", m[4])
 	}
 	r.limit = float64(d) / float64(time.Millisecond)
@@ -67,7 +72,9 @@ func (p Plan) threshold(expr string) (thresholdRule, error) {
 }
 
 // JudgeThresholds judges the plan's thresholds and its SLO, which stands for
-// a threshold on every arm. An arm without a valid trial passes none.
+// a threshold on every arm. An arm without a valid trial passes none. Latencies
+// are those of good answers, so an upper bound on a percentile is not kept if
+// more requests failed than lie above the percentile: they never answered in time.
 func (p Plan) JudgeThresholds(arms []ArmResult) []Threshold {
 	exprs := append([]string(nil), p.Thresholds...)
 	for _, a := range arms {
@@ -88,15 +95,34 @@ func (p Plan) JudgeThresholds(arms []ArmResult) []Threshold {
 			if a.Name != r.subject && a.Cluster != r.subject {
 				continue
 			}
-			v := metrics[r.metric](a)
 			name := e
 			if a.Name != r.subject {
 				name = strings.Replace(e, r.subject, a.Name, 1)
 			}
-			out = append(out, Threshold{Expression: strings.TrimSpace(name), Value: v, Passed: a.TrialsValid > 0 && holds(v, r.op, r.limit)})
+			out = append(out, r.judge(strings.TrimSpace(name), a))
 		}
 	}
 	return out
+}
+
+// above is the share of requests that lie above a percentile. The mean is held
+// to the median's: with half of the requests lost it says nothing.
+var above = map[string]float64{"mean": 0.5, "p50": 0.5, "p90": 0.1, "p99": 0.01, "max": 0}
+
+func (r thresholdRule) judge(name string, a ArmResult) Threshold {
+	t := Threshold{Expression: name}
+	if a.TrialsValid == 0 {
+		t.Note = "no valid trial"
+		return t
+	}
+	t.Value = metrics[r.metric](a)
+	t.Passed = holds(t.Value, r.op, r.limit)
+	bound, latency := above[r.metric]
+	if failed := metrics["errors"](a); latency && failed > bound && (r.op == "<" || r.op == "<=") {
+		t.Passed = false
+		t.Note = fmt.Sprintf("of good answers; %.2g %% of the requests failed", failed*100)
+	}
+	return t
 }
 
 func holds(v float64, op string, limit float64) bool {

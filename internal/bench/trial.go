@@ -47,22 +47,24 @@ type Trial struct {
 	Key   string `json:"trial"` // "b01-cluster1-proxy-peak-ewma"
 	Block int    `json:"block"` // from 1
 	Arm   string `json:"arm"`   // Arm.Name
-	Seed  int64  `json:"seed"`  // of the trial's arrivals
+	Seed  int64  `json:"seed"`  // of the trial's arrivals; one for all arms of a block
 }
 
 // Trials draws the order of all trials: randomized multiple interleaved trials,
 // every arm once in each block, the order within a block drawn from the seed
-// (Abedi and Brecht, ICPE'17). The same plan gives the same order.
+// (Abedi and Brecht, ICPE'17). The same plan gives the same order. All arms of a
+// block meet the same arrivals, or a block's ratio would compare two draws of
+// them as well (common random numbers).
 func (p Plan) Trials() []Trial {
 	arms := p.Arms()
 	rng := rand.New(rand.NewPCG(uint64(p.Seed), 0x6661697265616421))
 	var trials []Trial
 	for b := 1; b <= p.Blocks; b++ {
-		for _, i := range rng.Perm(len(arms)) {
+		order, seed := rng.Perm(len(arms)), rng.Int64N(1<<53) // exact as a JSON number in JSONata
+		for _, i := range order {
 			trials = append(trials, Trial{
 				Key:   fmt.Sprintf("b%02d-%s", b, arms[i].Key()),
-				Block: b, Arm: arms[i].Name,
-				Seed: rng.Int64N(1 << 53), // exact as a JSON number in JSONata
+				Block: b, Arm: arms[i].Name, Seed: seed,
 			})
 		}
 	}

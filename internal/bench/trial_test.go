@@ -2,6 +2,7 @@ package bench
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -72,6 +73,54 @@ func TestCostAddsUp(t *testing.T) {
 	}
 }
 
+// Latencies are of good answers; a percentile that lies among the failed
+// requests is over any bound.
+func TestFailedRequestsBreakLatencyThresholds(t *testing.T) {
+	p, err := ParsePlan([]byte(`{"thresholds": ["cluster1.p99 < 50ms", "cluster1.p50 < 50ms", "cluster1.max < 50ms", "cluster1.p99 > 1ms"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		errors int
+		want   [4]bool
+	}{
+		{0, [4]bool{true, true, true, true}},
+		{10, [4]bool{true, true, false, true}}, // 1 %: just beyond the 99th percentile
+		{11, [4]bool{false, true, false, true}},
+		{501, [4]bool{false, false, false, true}},
+	} {
+		arm := ArmResult{Arm: p.Arms()[0], TrialsValid: 1, Requests: 1000, Errors: tc.errors, LatencyMs: Latency{P50: 5, P99: 9, Max: 10}}
+		for i, th := range p.JudgeThresholds([]ArmResult{arm}) {
+			if th.Passed != tc.want[i] {
+				t.Errorf("%d errors: %s passed is %v (%s)", tc.errors, th.Expression, th.Passed, th.Note)
+			}
+		}
+	}
+}
+
+func TestArmsOfABlockMeetTheSameArrivals(t *testing.T) {
+	p, err := ParsePlan([]byte(`{"blocks": 3}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds := map[int]map[int64]bool{}
+	all := map[int64]bool{}
+	for _, tr := range p.Trials() {
+		if seeds[tr.Block] == nil {
+			seeds[tr.Block] = map[int64]bool{}
+		}
+		seeds[tr.Block][tr.Seed], all[tr.Seed] = true, true
+	}
+	for b, s := range seeds {
+		if len(s) != 1 {
+			t.Errorf("block %d has %d seeds", b, len(s))
+		}
+	}
+	if len(all) != 3 {
+		t.Errorf("%d seeds in 3 blocks", len(all))
+	}
+}
+
 func TestThresholds(t *testing.T) {
 	p, err := ParsePlan([]byte(`{"slo": {"p99": "100ms", "errors": 0.01}, "thresholds": ["cluster2.p99 < 50ms", "cluster1/proxy/peak-ewma.rps > 10"]}`))
 	if err != nil {
@@ -84,11 +133,14 @@ func TestThresholds(t *testing.T) {
 	got := map[string]bool{}
 	for _, th := range p.JudgeThresholds(arms) {
 		got[th.Expression] = th.Passed
+		if none := strings.HasPrefix(th.Expression, "cluster2"); none != (th.Note == "no valid trial") {
+			t.Errorf("%s: note %q", th.Expression, th.Note)
+		}
 	}
 	want := map[string]bool{
 		"cluster2/proxy/peak-ewma.p99 < 50ms":     false, // no valid trial
 		"cluster1/proxy/peak-ewma.rps > 10":       true,
-		"cluster1/proxy/peak-ewma.p99 <= 100ms":   true,
+		"cluster1/proxy/peak-ewma.p99 <= 100ms":   false, // 2 % failed: the 99th of 100 had no good answer
 		"cluster1/proxy/peak-ewma.errors <= 0.01": false,
 		"cluster2/proxy/peak-ewma.p99 <= 100ms":   false,
 		"cluster2/proxy/peak-ewma.errors <= 0.01": false,
