@@ -48,7 +48,7 @@ func Merge(a bench.Aim, tallies []bench.ShardTally, logs [][]byte) (bench.Tally,
 	if good, kept := int64(t.Requests-t.Errors), count(whole[TagActual]); good != kept {
 		return t, nil, fmt.Errorf("%d good answers were counted, but the logs hold %d", good, kept)
 	}
-	t.Invalid = append(t.Invalid, trialRules(a, t)...)
+	t.Invalid = append(condense(a.Shards, sorted), trialRules(a, t)...)
 	return t, log, nil
 }
 
@@ -80,9 +80,6 @@ func addShard(t *bench.Tally, s bench.ShardTally) {
 	}
 	t.WorkerCPU = max(t.WorkerCPU, s.CPU)
 	t.Billed += s.Billed
-	for _, why := range s.Invalid {
-		t.Invalid = append(t.Invalid, fmt.Sprintf("shard %d: %s", s.Shard, why))
-	}
 }
 
 // mergeLogs adds logs line by line. Each is sorted, so one second is in memory

@@ -1,7 +1,10 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/bench"
@@ -38,10 +41,10 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 		say("the worker ran out of descriptors or ports for %d requests", n)
 	}
 	if a.Load.Kind == bench.LoadRate && t.SendLag.Late > maxLateShare {
-		say("%.1f %% of the sends were more than 1 ms late (p99 %.1f ms), the bound is 1 %%", t.SendLag.Late*100, float64(t.SendLag.P99)/1000)
+		say("%.2g %% of the sends were more than 1 ms late, the bound is 1 %%", t.SendLag.Late*100)
 	}
 	if off := time.Duration(t.ClockOff).Abs(); off > maxClockOff {
-		say("the worker's clock is %v off, the bound is %v", time.Duration(t.ClockOff).Round(100*time.Microsecond), maxClockOff)
+		say("the worker's clock is %.1f ms off, the bound is %v", float64(off)/float64(time.Millisecond), maxClockOff)
 	}
 	if f.stopped == nil && float64(t.Requests) < minAchieved*float64(t.Planned) {
 		say("only %d of %d planned requests were sent", t.Requests, t.Planned)
@@ -50,7 +53,7 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 		say("the worker used %.0f %% of its CPU, the bound is %.0f %%", t.CPU*100, maxCPU*100)
 	}
 	if a.Load.Kind == bench.LoadClosed && f.late > time.Duration(maxLateStart*float64(a.Load.Duration)) {
-		say("the worker was ready %v after T0", f.late.Round(time.Millisecond))
+		say("the worker was ready %d ms after T0", f.late.Milliseconds())
 	}
 	return why
 }
@@ -72,7 +75,30 @@ func trialRules(a bench.Aim, t bench.Tally) []string {
 		why = append(why, fmt.Sprintf("the shards planned %d requests instead of %d", t.Planned, a.Load.Requests))
 	}
 	if t.Requests > 0 && t.Requests == t.Errors {
-		why = append(why, "no request was answered well")
+		why = append(why, fmt.Sprintf("none of %d requests was answered well (%s)", t.Requests, causes(t.Counts)))
 	}
 	return why
+}
+
+// causes names what came instead of good answers, the most frequent first.
+func causes(c bench.Counts) string {
+	type cause struct {
+		name string
+		n    int
+	}
+	var all []cause
+	for name, n := range c.Failures {
+		all = append(all, cause{name, n})
+	}
+	for status, n := range c.Status {
+		if status >= "400" {
+			all = append(all, cause{"status " + status, n})
+		}
+	}
+	slices.SortFunc(all, func(a, b cause) int { return cmp.Or(cmp.Compare(b.n, a.n), cmp.Compare(a.name, b.name)) })
+	var names []string
+	for _, f := range all {
+		names = append(names, fmt.Sprintf("%s: %d", f.name, f.n))
+	}
+	return strings.Join(names, ", ")
 }

@@ -27,17 +27,17 @@ func TestShardRules(t *testing.T) {
 		{"a good slice", rate, func(*bench.ShardTally, *ruleFacts) {}, "[]"},
 		{"1 % late is allowed", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag.Late = 0.01 }, "[]"},
 		{"more is not", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag = bench.SendLag{P99: 2500, Late: 0.03} },
-			"[3.0 % of the sends were more than 1 ms late (p99 2.5 ms), the bound is 1 %]"},
+			"[3 % of the sends were more than 1 ms late, the bound is 1 %]"},
 		{"a burst has no schedule to be late for", bench.Load{Kind: bench.LoadBurst, Requests: 1000},
 			func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag.Late = 1 }, "[]"},
 		{"clock behind", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.ClockOff = bench.Duration(-7 * time.Millisecond) },
-			"[the worker's clock is -7ms off, the bound is 5ms]"},
+			"[the worker's clock is 7.0 ms off, the bound is 5ms]"},
 		{"a half-dead worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Requests = 500 }, "[only 500 of 1000 planned requests were sent]"},
 		{"a saturated worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.CPU = 0.9 }, "[the worker used 90 % of its CPU, the bound is 85 %]"},
 		{"out of ports", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Failures = map[string]int{FailureSockets: 3} },
 			"[the worker ran out of descriptors or ports for 3 requests]"},
 		{"a late start shortens a closed load", bench.Load{Kind: bench.LoadClosed, Duration: bench.Duration(time.Second)},
-			func(_ *bench.ShardTally, f *ruleFacts) { f.late = 60 * time.Millisecond }, "[the worker was ready 60ms after T0]"},
+			func(_ *bench.ShardTally, f *ruleFacts) { f.late = 60 * time.Millisecond }, "[the worker was ready 60 ms after T0]"},
 	} {
 		tally, facts := fine, ruleFacts{}
 		tc.change(&tally, &facts)
@@ -62,6 +62,40 @@ func TestTrialRules(t *testing.T) {
 		if got := fmt.Sprint(trialRules(a, tally)); got != tc.want {
 			t.Errorf("%v: %s, want %s", tc.span, got, tc.want)
 		}
+	}
+}
+
+// Forty shards that were late say so once, with the worst one's figure.
+func TestReasonsOfManyShardsAreOne(t *testing.T) {
+	late := func(n int, share string) bench.ShardTally {
+		return bench.ShardTally{Shard: n, Invalid: []string{share + " % of the sends were more than 1 ms late, the bound is 1 %"}}
+	}
+	for _, tc := range []struct {
+		why     string
+		shards  int
+		tallies []bench.ShardTally
+		want    string
+	}{
+		{"none", 2, []bench.ShardTally{{}, {Shard: 1}}, "[]"},
+		{"the only shard", 1, []bench.ShardTally{late(0, "51")}, "[51 % of the sends were more than 1 ms late, the bound is 1 %]"},
+		{"one of several is named", 4, []bench.ShardTally{{}, late(1, "2")}, "[shard 1: 2 % of the sends were more than 1 ms late, the bound is 1 %]"},
+		{"several are counted", 4, []bench.ShardTally{late(0, "9.5"), late(1, "51"), late(3, "2")},
+			"[3 of 4 shards, at the worst: 51 % of the sends were more than 1 ms late, the bound is 1 %]"},
+		{"two kinds stay two", 2, []bench.ShardTally{late(0, "5"), {Shard: 1, Invalid: []string{"the worker used 90 % of its CPU"}}},
+			"[shard 0: 5 % of the sends were more than 1 ms late, the bound is 1 % shard 1: the worker used 90 % of its CPU]"},
+		{"without figures", 2, []bench.ShardTally{{Invalid: []string{"stopped"}}, {Shard: 1, Invalid: []string{"stopped"}}}, "[2 of 2 shards: stopped]"},
+	} {
+		if got := fmt.Sprint(condense(tc.shards, tc.tallies)); got != tc.want {
+			t.Errorf("%s: %s, want %s", tc.why, got, tc.want)
+		}
+	}
+}
+
+func TestATrialWithoutGoodAnswersSaysWhatCame(t *testing.T) {
+	tally := bench.Tally{Counts: bench.Counts{Requests: 6, Errors: 6, Status: map[string]int{"503": 1}, Failures: map[string]int{FailureTimeout: 5}}}
+	const want = "[none of 6 requests was answered well (timeout: 5, status 503: 1)]"
+	if got := fmt.Sprint(trialRules(bench.Aim{Load: bench.Load{Kind: bench.LoadRate}}, tally)); got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
