@@ -79,7 +79,16 @@ func forget(parent string, now time.Time) {
 	}
 }
 
-// keep marks a folder as kept on purpose.
+// keep marks a folder as kept on purpose and removes the programs from it,
+// which are its bulk: some 170 MB.
 func keep(dir string) error {
-	return os.WriteFile(filepath.Join(dir, keptFile), []byte("The logs of a run that failed; removed by a start of fairlead after a day.\n"), 0o644)
+	errs := []error{os.WriteFile(filepath.Join(dir, keptFile), []byte("The logs of a run that failed; removed by a start of fairlead after a day.\n"), 0o644)}
+	for _, bulk := range []string{"buckets", "lambda/code", "lambda/sandboxes", "host/instances/*/root/opt"} {
+		found, err := filepath.Glob(filepath.Join(dir, bulk))
+		errs = append(errs, err)
+		for _, path := range found {
+			errs = append(errs, os.RemoveAll(path))
+		}
+	}
+	return errors.Join(errs...)
 }

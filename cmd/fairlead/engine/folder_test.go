@@ -58,3 +58,30 @@ func TestForgetRemovesFoldersOfDeadCloudsOnly(t *testing.T) {
 		}
 	}
 }
+
+func TestKeptFolderHoldsLogsAndNoPrograms(t *testing.T) {
+	dir := t.TempDir()
+	logs := []string{"host/instances/i-1/journal/all", "lambda/logs/plan.log"}
+	programs := []string{"host/instances/i-1/root/opt/fairlead/backend", "lambda/code/abc/bootstrap", "buckets/assets/lambdas.zip"}
+	for _, name := range append(logs, programs...) {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := keep(dir); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range logs {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range programs {
+		if _, err := os.Stat(filepath.Join(dir, name)); !os.IsNotExist(err) {
+			t.Errorf("%s is kept: %v", name, err)
+		}
+	}
+}

@@ -167,6 +167,7 @@ func (e engine) publish(st *stand) (map[string]string, error) {
 			if err := zipProgram(zipped, a.Entry, file); err != nil {
 				return nil, fmt.Errorf("packing %s: %w", a.Name, err)
 			}
+			defer os.Remove(zipped) // the bucket has it then
 			file = zipped
 		}
 		if a.Hashed {
