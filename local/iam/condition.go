@@ -25,23 +25,37 @@ type Condition struct {
 
 // globalKeys are the aws: keys that the store or the services give a value, or
 // of which AWS, too, gives none for a call like ours. A name that ends in "/"
-// is a family. Keys of services (ec2:…, s3:…) come with each authorisation.
+// is a family.
 var globalKeys = []string{
 	"aws:CurrentTime", "aws:EpochTime", "aws:SecureTransport", "aws:SourceIp", "aws:RequestedRegion",
 	"aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType", "aws:PrincipalIsAWSService", "aws:ViaAWSService",
 	"aws:userid", "aws:username", "aws:SourceAccount", "aws:TagKeys", "aws:RequestTag/", "aws:ResourceTag/",
 }
 
+// serviceKeys are the keys that the local cloud's services give with an
+// authorisation, and those of which AWS, too, gives none, because the service
+// here refuses the header or the parameter that they stand for. A condition on
+// any other would never see a value: a Deny would not deny.
+var serviceKeys = []string{
+	"cloudwatch:namespace",
+	"ec2:AvailabilityZone", "ec2:CreateAction", "ec2:EbsOptimized", "ec2:Encrypted", "ec2:ImageID", "ec2:ImageType",
+	"ec2:InstanceID", "ec2:InstanceMarketType", "ec2:InstanceProfile", "ec2:InstanceType", "ec2:IsLaunchTemplateResource",
+	"ec2:LaunchTemplate", "ec2:MetadataHttpEndpoint", "ec2:MetadataHttpPutResponseHopLimit", "ec2:MetadataHttpTokens",
+	"ec2:Owner", "ec2:Public", "ec2:Region", "ec2:ResourceTag/", "ec2:RootDeviceType", "ec2:SecurityGroupID", "ec2:Subnet",
+	"ec2:SubnetID", "ec2:Tenancy", "ec2:VolumeSize", "ec2:VolumeType", "ec2:Vpc",
+	"iam:PassedToService",
+	"lambda:SourceFunctionArn",
+	"s3:delimiter", "s3:max-keys", "s3:prefix", "s3:x-amz-acl", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id",
+	"ssm:resourceTag/",
+	"sts:ExternalId", "sts:RoleSessionName",
+}
+
 func checkKey(name string) error {
 	lower := strings.ToLower(name)
-	prefix, _, ok := strings.Cut(lower, ":")
-	if !ok {
+	if !strings.Contains(lower, ":") {
 		return fmt.Errorf("the condition key %q has no prefix such as s3: before it", name)
 	}
-	if prefix != "aws" {
-		return nil
-	}
-	for _, known := range globalKeys {
+	for _, known := range slices.Concat(globalKeys, serviceKeys) {
 		known = strings.ToLower(known)
 		if lower == known || strings.HasSuffix(known, "/") && strings.HasPrefix(lower, known) && len(lower) > len(known) {
 			return nil

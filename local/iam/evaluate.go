@@ -107,25 +107,24 @@ func (s *Store) Usage() []Grant {
 // contextKeys are the keys of a call with the global ones added.
 func (s *Store) contextKeys(c Caller, keys Keys) lowerKeys {
 	now := time.Now().UTC()
-	kind := "AssumedRole"
-	if c.RoleARN == "" {
-		kind = "User"
-	}
 	all := lowerKeys{
 		"aws:currenttime": {now.Format(time.RFC3339)},
 		"aws:epochtime":   {strconv.FormatInt(now.Unix(), 10)},
 		// Plain HTTP on the loopback device stands for TLS: templates deny what
 		// is not secure, and nothing leaves this machine.
 		"aws:securetransport":       {"true"},
-		"aws:principalarn":          {cmp.Or(c.RoleARN, c.ARN)},
-		"aws:principalaccount":      {s.account},
-		"aws:principaltype":         {kind},
-		"aws:principalisawsservice": {"false"},
+		"aws:principalisawsservice": {strconv.FormatBool(c.isService())},
 		"aws:viaawsservice":         {"false"},
-		"aws:userid":                {c.UserID},
 	}
-	if c.RoleARN == "" {
-		all["aws:username"] = []string{"operator"}
+	if !c.isService() { // a service that assumes a role is no principal of an account
+		all["aws:principalarn"] = []string{cmp.Or(c.RoleARN, c.ARN)}
+		all["aws:principalaccount"] = []string{s.account}
+		all["aws:principaltype"] = []string{"AssumedRole"}
+		all["aws:userid"] = []string{c.UserID}
+		if c.RoleARN == "" {
+			all["aws:principaltype"] = []string{"User"}
+			all["aws:username"] = []string{"operator"}
+		}
 	}
 	for _, more := range []Keys{c.Session, keys} {
 		for name, values := range more {

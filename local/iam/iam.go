@@ -27,6 +27,10 @@ type Caller struct {
 	Session Keys   // condition keys that the session itself carries (lambda:SourceFunctionArn); see Store.SetSessionKeys
 }
 
+// isService says whether this is a service of AWS, which assumes a role. Its
+// ARN is then the service's name.
+func (c Caller) isService() bool { return c.Account == "" }
+
 // Keys are the condition keys of one authorisation, by their full names in the
 // case AWS documents ("aws:RequestTag/fairlead:stack", "ec2:CreateAction").
 // Global keys such as aws:SecureTransport and aws:PrincipalArn are added by the store.

@@ -160,8 +160,10 @@ func TestRefusedDocuments(t *testing.T) {
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"NullIfExists":{"a:k":"true"}}}]}`, "NullIfExists"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"StringEquals":{"aws:SourceVpce":"x"}}}]}`, "aws:SourceVpce"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"StringEquals":{"aws:TagKeys":"x"}}}]}`, "ForAllValues"},
-		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"Bool":{"a:k":"yes"}}}]}`, "yes"},
-		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"NumericEquals":{"a:k":"many"}}}]}`, "many"},
+		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"Bool":{"aws:SecureTransport":"yes"}}}]}`, "yes"},
+		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Resource":"*","Condition":{"NumericEquals":{"s3:max-keys":"many"}}}]}`, "many"},
+		{`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*","Condition":{"StringEquals":{"s3:TlsVersion":"1.0"}}}]}`, "s3:TlsVersion"},
+		{`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"ec2:*","Resource":"*","Condition":{"StringEquals":{"ec2:SpotInterruption":"x"}}}]}`, "ec2:SpotInterruption"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","NotPrincipal":"*"}]}`, "NotPrincipal"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Principal":{"Federated":"x"}}]}`, "Federated"},
 		{`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"a:B","Principal":{"AWS":"arn:aws:iam::1:role/*"}}]}`, "wildcard"},
@@ -204,6 +206,9 @@ func TestTrust(t *testing.T) {
 		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":["a.amazonaws.com","lambda.amazonaws.com"]},"Condition":{"StringEquals":{"aws:SourceAccount":"000000000000"}}}]`, "lambda.amazonaws.com", true, "from this account"},
 		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"},"Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"}}}]`, "lambda.amazonaws.com", false, "from another"},
 		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}},{"Effect":"Deny","Action":"sts:*","Principal":{"Service":"lambda.amazonaws.com"}}]`, "lambda.amazonaws.com", false, "Deny wins"},
+		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"},"Condition":{"Bool":{"aws:PrincipalIsAWSService":"true"},"Null":{"aws:username":"true"}}}]`, "lambda.amazonaws.com", true, "a service is no user"},
+		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"},"Condition":{"StringEquals":{"sts:RoleSessionName":"s"}}}]`, "lambda.amazonaws.com", true, "for this session's name"},
+		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"},"Condition":{"StringEquals":{"sts:RoleSessionName":"t"}}}]`, "lambda.amazonaws.com", false, "for another's"},
 		{`[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":"*"}]`, "lambda.amazonaws.com", false, "every account is no service"},
 	} {
 		s := NewStore("000000000000")

@@ -30,7 +30,11 @@ func (s *Store) assume(roleARN, sessionName string, ttl time.Duration, who Calle
 		// AWS, too, does not tell a missing role from a closed one.
 		return Credentials{}, Caller{}, denied
 	}
-	keys := s.contextKeys(who, Keys{"aws:SourceAccount": {s.account}})
+	about := Keys{"sts:RoleSessionName": {sessionName}}
+	if who.isService() {
+		about["aws:SourceAccount"] = []string{s.account}
+	}
+	keys := s.contextKeys(who, about)
 	allowed := false
 	for _, st := range r.Trust.Statements {
 		if !st.matchesAction("sts:AssumeRole") || !anyOf(st.Principals, trusted) || !st.holds(keys) {
