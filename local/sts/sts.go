@@ -48,11 +48,15 @@ var (
 	validRole    = regexp.MustCompile(`^arn:aws:iam::\d{12}:role/.+$`)
 )
 
+// maxDuration is a role's MaxSessionDuration in seconds, which no template here
+// can raise, and the most that a role may ask for another.
+const maxDuration = 3600
+
 func assumeRole(roles Roles, r *gateway.Request) (any, error) {
 	var in struct {
 		RoleArn         string
 		RoleSessionName string
-		DurationSeconds *int // 900 to 43200, by default 3600
+		DurationSeconds *int // 900 to maxDuration, by default 3600
 	}
 	if err := r.Decode(&in); err != nil {
 		return nil, err
@@ -68,6 +72,8 @@ func assumeRole(roles Roles, r *gateway.Request) (any, error) {
 		return nil, invalid("RoleSessionName %q is not 2 to 64 of A-Z a-z 0-9 _+=,.@-", in.RoleSessionName)
 	case seconds < 900 || seconds > 43200:
 		return nil, invalid("DurationSeconds is %d, it must be 900 to 43200", seconds)
+	case seconds > maxDuration:
+		return nil, invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
 	}
 	if err := r.Authorize("sts:AssumeRole", in.RoleArn, iam.Keys{"sts:RoleSessionName": {in.RoleSessionName}}); err != nil {
 		return nil, err

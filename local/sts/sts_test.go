@@ -107,6 +107,7 @@ func TestAssumeRoleInput(t *testing.T) {
 		{role, "s", 900, "ValidationError", "RoleSessionName"},
 		{role, "a b", 900, "ValidationError", "RoleSessionName"},
 		{role, "s1", 899, "ValidationError", "DurationSeconds is 899"},
+		{role, "s1", 3601, "ValidationError", "exceeds the MaxSessionDuration"},
 		{role, "s1", 43201, "ValidationError", "DurationSeconds is 43201"},
 		{role, "s1", 900, "AccessDenied", "sts:AssumeRole on resource: " + role}, // there is no such role
 	} {
