@@ -5,6 +5,7 @@
 // loopback address, its own metadata service (local/host/imds) and a limit on
 // its CPU time (local/host/cpu). Where the machine refuses namespaces or
 // cgroups there are ways without them, and the metadata service says which.
+// Memory is not limited: an instance type's size is shown and nothing more.
 //
 //	<Dir>/applet                       this binary, under the name that instances run
 //	<Dir>/instances/<id>/bin/          the programs of the instance: aws, systemctl, …

@@ -51,6 +51,9 @@ type Server struct {
 
 	mu     sync.Mutex
 	tokens map[string]time.Time // until when each is valid
+	role   string               // whose credentials these are
+	keys   iam.Credentials
+	renew  time.Time // from when on there are new ones
 }
 
 var _ http.Handler = (*Server)(nil)

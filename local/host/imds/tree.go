@@ -3,6 +3,8 @@ package imds
 import (
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/local/iam"
 )
 
 // leaves maps each path of the metadata tree to what stands there now.
@@ -53,7 +55,7 @@ func (s *Server) addRole(out map[string]func() (string, error), i Instance, base
 	}
 	role := i.RoleARN[strings.LastIndexByte(i.RoleARN, '/')+1:]
 	out[base+"/security-credentials/"+role] = func() (string, error) {
-		c, err := s.credentials(i.RoleARN, i.ID)
+		c, err := s.session(i)
 		if err != nil {
 			return document(map[string]string{"Code": "AssumeRoleUnauthorizedAccess", "Message": err.Error(),
 				"LastUpdated": time.Now().UTC().Format(time.RFC3339)})
@@ -62,4 +64,20 @@ func (s *Server) addRole(out map[string]func() (string, error), i Instance, base
 			"AccessKeyId": c.AccessKeyID, "SecretAccessKey": c.SecretAccessKey, "Token": c.SessionToken,
 			"Expiration": c.Expires.UTC().Format(time.RFC3339)})
 	}
+}
+
+// session gives the role's credentials, the same ones for half of their life, as
+// EC2 does: each session that is opened is remembered until it has expired.
+func (s *Server) session(i Instance) (iam.Credentials, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.role == i.RoleARN && now.Before(s.renew) {
+		return s.keys, nil
+	}
+	keys, err := s.credentials(i.RoleARN, i.ID)
+	if err == nil {
+		s.role, s.keys, s.renew = i.RoleARN, keys, now.Add(keys.Expires.Sub(now)/2)
+	}
+	return keys, err
 }

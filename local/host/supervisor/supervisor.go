@@ -104,11 +104,16 @@ func (s *supervisor) prepare() (net.Listener, error) {
 		// Nothing is mounted before this has succeeded: on most machines mounts of
 		// a new namespace still reach the one it was copied from.
 		err := keepMounts()
+		procErr := err
 		if err == nil {
-			if procErr := ownProc(); procErr != nil {
-				fmt.Fprintln(os.Stderr, "supervisor:", procErr)
-			}
+			procErr = ownProc()
 			err = privatize(s.boot.Dir, s.boot.Private)
+		}
+		if procErr != nil {
+			fmt.Fprintln(os.Stderr, "supervisor:", procErr)
+			if s.boot.Throttle > 0 {
+				return nil, procErr // it would find no process to stop
+			}
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "supervisor:", err)
