@@ -21,6 +21,7 @@ var built struct {
 	root     string   // of the source tree
 	launcher string   // the command
 	programs string   // folder of the user's cache that holds what it compiles, for all trees
+	engine   string   // what the launcher becomes
 	goEnv    []string // where the Go tool keeps its things, whatever HOME a test sets
 }
 
@@ -60,6 +61,6 @@ func build(dir string) error {
 		return fmt.Errorf("%w\n%s", err, text)
 	}
 	compiled, err := programs.Build(ctx, os.Stderr, false)
-	built.programs = filepath.Dir(compiled)
+	built.programs, built.engine = filepath.Dir(compiled), filepath.Join(compiled, programs.Engine)
 	return err
 }

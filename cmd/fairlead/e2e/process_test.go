@@ -86,6 +86,11 @@ func (o output) String() string {
 // politely, so that what it started ends too, then by force.
 func (h home) start(t *testing.T, env []string, name string, args ...string) *proc {
 	t.Helper()
+	return h.startIn(t, h.dir, env, name, args...)
+}
+
+func (h home) startIn(t *testing.T, dir string, env []string, name string, args ...string) *proc {
+	t.Helper()
 	var files [2]*os.File
 	for i := range files {
 		f, err := os.CreateTemp(h.dir, "output-")
@@ -96,7 +101,7 @@ func (h home) start(t *testing.T, env []string, name string, args ...string) *pr
 		files[i] = f
 	}
 	p := &proc{cmd: exec.Command(name, args...), out: output(files[0].Name()), err: output(files[1].Name())}
-	p.cmd.Dir, p.cmd.Env = h.dir, env
+	p.cmd.Dir, p.cmd.Env = dir, env
 	p.cmd.Stdout, p.cmd.Stderr = files[0], files[1]
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C at the tests is not for it
 	p.begin(t)
