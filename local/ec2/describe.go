@@ -164,9 +164,19 @@ func (i *instance) field(name string) ([]string, bool) {
 	return tagField(i.tags, name)
 }
 
-// reservationOf is RunInstances' answer. mu is held.
-func (s *Service) reservationOf(id string) reservationItem {
-	return s.reservations(s.list(func(i *instance) bool { return i.reservation == id }))[0]
+// reservationOf is RunInstances' answer; nil when its instances ended so long
+// ago that they are forgotten. mu is held.
+func (s *Service) reservationOf(id string) *reservationItem {
+	all := s.reservations(s.list(func(i *instance) bool { return i.reservation == id }))
+	if len(all) == 0 {
+		return nil
+	}
+	return &all[0]
+}
+
+// forgotten says whether a terminated instance has left all answers.
+func (i *instance) forgotten() bool {
+	return i.state == terminated && time.Since(i.changedAt) > visible
 }
 
 // list gives the instances that pass, in the order of their launch, and drops
@@ -174,7 +184,7 @@ func (s *Service) reservationOf(id string) reservationItem {
 func (s *Service) list(keep func(*instance) bool) []*instance {
 	var all []*instance
 	for id, i := range s.instances {
-		if i.state == terminated && time.Since(i.changedAt) > visible {
+		if i.forgotten() {
 			delete(s.instances, id)
 		} else if keep(i) {
 			all = append(all, i)
@@ -255,7 +265,7 @@ func (s *Service) named(ids []string) ([]*instance, error) {
 		if !validID.MatchString(id) {
 			return nil, fail("InvalidInstanceID.Malformed", "Invalid id: \"%s\"", id)
 		}
-		if i, ok := s.instances[id]; ok {
+		if i, ok := s.instances[id]; ok && !i.forgotten() {
 			found = append(found, i)
 		} else {
 			missing = append(missing, id)

@@ -85,10 +85,11 @@ func (s *Service) runInstances(_ context.Context, r *gateway.Request) (any, erro
 	}
 	if q.token != "" {
 		if before, ok := s.launches[q.tokenKey]; ok {
-			if before.digest != q.digest {
+			made := s.reservationOf(before.reservation)
+			if before.digest != q.digest || made == nil {
 				return nil, fail("IdempotentParameterMismatch", "The client token you have provided is associated with a resource that is already deleted or has different parameters.")
 			}
-			return s.reservationOf(before.reservation), nil
+			return made, nil
 		}
 	}
 	if s.closed {

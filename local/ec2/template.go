@@ -96,6 +96,9 @@ func (d LaunchTemplateData) check() error {
 	if _, err := decodeUserData(d.UserData); err != nil {
 		return err
 	}
+	if n := d.MetadataOptions.HTTPPutResponseHopLimit; n < 0 || n > 64 {
+		return fail("InvalidParameterValue", "Value (%d) for parameter HttpPutResponseHopLimit is invalid: 1 to 64", n)
+	}
 	for _, t := range d.TagSpecifications {
 		if err := checkTagged(t.ResourceType); err != nil {
 			return err
