@@ -102,8 +102,26 @@ func (s *Service) sendCommand(_ context.Context, r *gateway.Request) (any, error
 		s.running.Add(1)
 		go s.invoke(ctx, i, s.agents[id], scripts)
 	}
+	s.forget()
 	s.commands = append(s.commands, c)
 	return struct{ Command commandItem }{c.item()}, nil
+}
+
+// maxKept is how many commands a cloud that stays up remembers, with up to
+// 32,000 characters of output for each instance. AWS forgets them after 30 days.
+const maxKept = 500
+
+// forget drops the oldest command that has ended when there are too many. mu is held.
+func (s *Service) forget() {
+	if len(s.commands) < maxKept {
+		return
+	}
+	done := func(c *command) bool {
+		return !slices.ContainsFunc(c.invocations, func(i *invocation) bool { return i.ended.IsZero() })
+	}
+	if n := slices.IndexFunc(s.commands, done); n >= 0 {
+		s.commands = slices.Delete(s.commands, n, n+1)
+	}
 }
 
 // targets authorises the call on each instance, then asks that each has an
@@ -242,6 +260,11 @@ func (s *Service) cancelCommand(_ context.Context, r *gateway.Request) (any, err
 	c, err := s.command(in.CommandID)
 	if err != nil {
 		return nil, err
+	}
+	for _, id := range in.InstanceIDs {
+		if !slices.ContainsFunc(c.invocations, func(i *invocation) bool { return i.instance == id }) {
+			return nil, fail("InvalidInstanceId", "The command %s was not sent to %s", in.CommandID, id)
+		}
 	}
 	for _, i := range c.invocations {
 		if len(in.InstanceIDs) == 0 || slices.Contains(in.InstanceIDs, i.instance) {

@@ -214,6 +214,8 @@ func TestCommandEndsEarly(t *testing.T) {
 	c := newCloud(t, agentGrants, localssm.Delays{})
 	client := c.client(c.store.Operator())
 	out := c.finish(t, client, c.send("ada", "99"), func(id string) {
+		_, err := client.CancelCommand(t.Context(), &ssm.CancelCommandInput{CommandId: &id, InstanceIds: []string{"i-0123456789abcdef9"}})
+		wantError(t, err, "InvalidInstanceId", "i-0123456789abcdef9")
 		if _, err := client.CancelCommand(t.Context(), &ssm.CancelCommandInput{CommandId: &id}); err != nil {
 			t.Error(err)
 		}
