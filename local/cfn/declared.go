@@ -32,7 +32,7 @@ type routeProperties struct{ DestinationCidrBlock, GatewayId, RouteTableId any }
 type associationProperties struct{ RouteTableId, SubnetId any }
 
 type endpointProperties struct {
-	RouteTableIds, ServiceName, Tags, VpcEndpointType, VpcId, PolicyDocument any
+	RouteTableIds, ServiceName, Tags, VpcEndpointType, VpcId any // a PolicyDocument would have to be evaluated
 }
 
 func declaredTypes(s Lambda, region, account string) map[string]Type {

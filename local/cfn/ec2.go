@@ -33,7 +33,7 @@ type subnetProperties struct {
 	VpcId               string `require:"true"`
 	CidrBlock           string `require:"true"`
 	AvailabilityZone    string
-	MapPublicIpOnLaunch bool
+	MapPublicIpOnLaunch bool `noeffect:"instances are reached at their private addresses and have no public ones"`
 	Tags                []Tag
 }
 
@@ -113,9 +113,10 @@ func ec2Types(s EC2) map[string]Type {
 		"AWS::EC2::LaunchTemplate": define(Type{
 			Attributes: []string{"LaunchTemplateId", "LatestVersionNumber", "DefaultVersionNumber"},
 			Ignored: map[string]string{
-				"LaunchTemplateData.BlockDeviceMappings": "an instance's files are a folder of this machine; volumes are only asked for permission",
-				"LaunchTemplateData.EbsOptimized":        "an instance's files are a folder of this machine",
-				"LaunchTemplateData.CreditSpecification": "instances have no CPU credits here",
+				"LaunchTemplateData.BlockDeviceMappings":                     "an instance's files are a folder of this machine; volumes are only asked for permission",
+				"LaunchTemplateData.MetadataOptions.HttpPutResponseHopLimit": "nothing lies between an instance and its metadata service",
+				"LaunchTemplateData.EbsOptimized":                            "an instance's files are a folder of this machine",
+				"LaunchTemplateData.CreditSpecification":                     "instances have no CPU credits here",
 			},
 		},
 			func(_ context.Context, c Creation, p launchTemplateProperties) (Physical, error) {

@@ -16,6 +16,7 @@ type IAM interface {
 	PutPolicy(roleName, policyName string, d iam.Document) error
 	DeletePolicy(roleName, policyName string)
 	PutInstanceProfile(name, arn, roleName string)
+	DeleteInstanceProfile(name string)
 }
 
 type roleProperties struct {
@@ -83,7 +84,11 @@ func iamTypes(s IAM) map[string]Type {
 				arn := fmt.Sprintf("arn:aws:iam::%s:instance-profile/%s", s.Account(), name)
 				s.PutInstanceProfile(name, arn, p.Roles[0])
 				return Physical{ID: name, Attributes: map[string]any{"Arn": arn}}, nil
-			}, keep),
+			},
+			func(_ context.Context, made Physical) error {
+				s.DeleteInstanceProfile(made.ID)
+				return nil
+			}),
 	}
 }
 

@@ -36,7 +36,10 @@ func parseParameter(p *Problems, path string, m map[string]any) parameter {
 			}
 			out.fallback = &s
 		case "AllowedValues":
-			list, _ := m[k].([]any)
+			list, ok := m[k].([]any)
+			if !ok {
+				p.add(at, "is not a list")
+			}
 			for _, v := range list {
 				s, err := text(v)
 				if err != nil {
@@ -45,7 +48,10 @@ func parseParameter(p *Problems, path string, m map[string]any) parameter {
 				out.allowed = append(out.allowed, s)
 			}
 		case "AllowedPattern":
-			s, _ := m[k].(string)
+			s, ok := m[k].(string)
+			if !ok {
+				p.add(at, "is not a string")
+			}
 			re, err := regexp.Compile(`^(?:` + s + `)$`)
 			if err != nil {
 				p.add(at, "%v", err)

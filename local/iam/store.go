@@ -181,6 +181,14 @@ func (s *Store) PutInstanceProfile(name, arn, roleName string) {
 	s.profiles[name] = profile{name: name, arn: arn, role: roleName}
 }
 
+// DeleteInstanceProfile removes an instance profile. Instances that have it keep
+// their role.
+func (s *Store) DeleteInstanceProfile(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.profiles, name)
+}
+
 // InstanceProfileRole finds the role of an instance profile by its ARN or name.
 func (s *Store) InstanceProfileRole(arnOrName string) (roleARN string, ok bool) {
 	s.mu.Lock()
