@@ -21,10 +21,12 @@ type Input struct {
 	Logs        map[string][]byte              // merged logs, by Trial.Key
 	Samples     map[string][]bench.NodeSamples // by Trial.Key
 	Notes       []Note
-	Failure     string // why the run failed outside of its trials; Failure.Line makes one
-	Stopped     string // why it was ended before its last trial, if somebody did that
+	Warnings    []string // of steps that failed and that the run can do without
+	Failure     string   // why the run failed outside of its trials; Failure.Line makes one
+	Stopped     string   // why it was ended before its last trial, if somebody did that
 	Receipt     *bench.Receipt
 	Leaked      bool
+	Ended       bool // the execution itself came to its end, past its last trial or a Failure
 	EndedAt     time.Time
 	Transitions int // of the state machine; 0 means that nobody counted
 }
@@ -53,6 +55,7 @@ func Build(in Input) bench.Report {
 	r.Thresholds = rec.Plan.JudgeThresholds(r.Arms)
 	r.Cost = cost(in, r.Environment)
 	r.Status, r.Reason = status(in, r)
+	r.Warnings = append(r.Warnings, in.Warnings...)
 	r.Warnings = append(r.Warnings, runWarnings(in, r)...)
 	r.Headline = headline(r)
 	return r
@@ -86,6 +89,9 @@ func trialRows(in Input) []bench.TrialRow {
 			}
 		case noted:
 			row.Status, row.Reasons = "skipped", []string{oneLine(cmp.Or(note.Reason, "no reason was given"))}
+		case in.Stopped == "" && in.Failure == "" && in.Ended:
+			// The state machine went through all trials, and its notes have a limit.
+			row.Status, row.Reasons = "failed", []string{"it left no tally; see the execution's history for the reason"}
 		default:
 			row.Status, row.Reasons = "skipped", []string{cmp.Or(oneLine(in.Stopped), "the run ended before it")}
 		}

@@ -175,15 +175,71 @@ func TestHeadlines(t *testing.T) {
 		t.Errorf("identical clusters: %q", same.Headline)
 	}
 	for name, want := range map[string]string{
-		"lab-local":    "cluster2 (4 × t2.large) serves this load better than cluster1 (4 × t2.micro), both through proxy/peak-ewma: a p99 of 74.0 ms against 145 ms, 1.85 to 2.16 times lower (95 % interval, 5 blocks).",
+		"lab-local":    "cluster2 (4 × t2.large) serves this load better than cluster1 (4 × t2.micro), both through proxy/peak-ewma: a p99 of 70.3 ms against 148 ms, 2.00 to 2.19 times lower (95 % interval, 5 blocks).",
 		"many-arms":    "has the lowest p99",
-		"smoke":        "Not certain yet. 2 blocks are too few",
+		"smoke":        "No verdict yet: 2 blocks are too few, 5 or more are needed. So far cluster1 (1 × t2.micro) has a p99 of",
 		"one-arm":      "web/proxy/peak-ewma (2 × c7i.large) answered with a p99 of",
 		"setup-failed": "No answer: nothing valid was measured.",
 		"empty":        "No answer: nothing valid was measured.",
 	} {
 		if got := Build(inputs(t)[name]()).Headline; !strings.Contains(got, want) {
 			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// The best of many is no surer than its own comparisons, and names what it beats.
+func TestHeadlineOfManyArms(t *testing.T) {
+	arm := func(cluster, strategy string, p99 float64) bench.ArmResult {
+		return bench.ArmResult{Arm: bench.Arm{Name: cluster + "/proxy/" + strategy, Cluster: cluster, Target: bench.Target{Kind: bench.TargetProxy, Strategy: strategy}},
+			Nodes: 1, InstanceType: "t2.micro", TrialsValid: 5, TrialsTotal: 5, Requests: 100, LatencyMs: bench.Latency{P99: p99}}
+	}
+	arms := []bench.ArmResult{arm("a", "p2c", 10), arm("a", "random", 30), arm("b", "p2c", 20)}
+	c := func(a, b string, v bench.Verdict, blocks int) bench.Comparison {
+		low, high := 0.4, 0.6
+		if v == bench.Worse {
+			low, high = 1/high, 1/low
+		}
+		return bench.Comparison{A: a, B: b, Metric: "p99", Verdict: v, Low: low, High: high, Blocks: blocks, Sentence: "The noise hides it."}
+	}
+	for _, tc := range []struct {
+		why         string
+		arms        []bench.ArmResult
+		comparisons []bench.Comparison
+		want        string
+	}{
+		{"it beats all", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Better, 5), c("b/proxy/p2c", "a/proxy/p2c", bench.Worse, 5)},
+			"a/proxy/p2c has the lowest p99 (10.0 ms): surely lower than that of random, b."},
+		{"some are open", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Better, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 5)},
+			"a/proxy/p2c has the lowest p99 (10.0 ms): surely lower than that of random; not certain against b."},
+		{"all are open", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Unsure, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 5)},
+			"No arm is surely the best: a/proxy/p2c has the lowest p99 (10.0 ms), but the noise hides whether it is lower than that of random, b."},
+		{"few blocks", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Unsure, 1), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 1)},
+			"No verdict yet: one block is too few, 5 or more are needed. So far a/proxy/p2c has the lowest p99 (10.0 ms)."},
+		{"block by block it is slower", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Worse, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Same, 5)},
+			"a/proxy/p2c has the lowest p99 (10.0 ms): the same within 5 % as that of b; yet higher, block by block, than that of random."},
+		{"of two, the blocks decide and not the sum", arms[:2], []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Worse, 5)},
+			"proxy/random serves this load better than proxy/p2c before a (1 × t2.micro): block by block its p99 is 1.67 to 2.50 times lower (95 % interval, 5 blocks)."},
+	} {
+		if got := answer(bench.Report{Arms: tc.arms, Comparisons: tc.comparisons}); got != tc.want {
+			t.Errorf("%s:\n%s, want\n%s", tc.why, got, tc.want)
+		}
+	}
+}
+
+func TestMeasuredThresholds(t *testing.T) {
+	for _, tc := range []struct {
+		threshold bench.Threshold
+		want      string
+	}{
+		{bench.Threshold{Expression: "cluster1/proxy/p2c.p99<5ms", Value: 84.09}, "measured 84.1 ms"},
+		{bench.Threshold{Expression: "a.errors <= 0.05", Value: 0.0867}, "measured 8.7 %"},
+		{bench.Threshold{Expression: "a.rps >= 5", Value: 902.13}, "measured 902.1"},
+		{bench.Threshold{Expression: "a.p99 < 5ms", Note: "no valid trial"}, "not measured: no valid trial"},
+		{bench.Threshold{Expression: "a.p99 < 5ms", Value: 4, Note: "of good answers; 11 % of the requests failed"}, "measured 4.00 ms of good answers; 11 % of the requests failed"},
+	} {
+		if got := measured(tc.threshold); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.threshold.Expression, got, tc.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/internal/stat"
 )
 
 // headline is the answer in one sentence, no surer than the evidence, and with
@@ -27,65 +28,123 @@ func answer(r bench.Report) string {
 		return "No answer: nothing valid was measured."
 	case 1:
 		a := arms[0]
-		return fmt.Sprintf("%s (%d × %s) answered with a p99 of %s and %s.", a.Name, a.Nodes, a.InstanceType, millis(a.LatencyMs.P99), errorsOf(a))
+		only := ""
+		if n := len(r.Arms); n > 1 {
+			only = fmt.Sprintf(" None of the other %d has a valid trial.", n-1)
+			if n == 2 {
+				only = " The other arm has no valid trial."
+			}
+		}
+		return fmt.Sprintf("%s (%d × %s) answered with a p99 of %s and %s.", a.Name, a.Nodes, a.InstanceType, millis(a.LatencyMs.P99), errorsOf(a)) + only
 	}
+	var judged []bench.Comparison
+	for _, c := range r.Comparisons {
+		if c.Metric == "p99" && c.Blocks > 0 {
+			judged = append(judged, c)
+		}
+	}
+	if len(judged) == 1 && len(arms) == 2 {
+		return pair(r, judged[0])
+	}
+	return ranking(r, arms, judged)
+}
+
+// ranking is the answer where arms are many: the one with the lowest p99, and
+// which of the arms that differ from it in one thing it surely beats.
+func ranking(r bench.Report, arms []bench.ArmResult, judged []bench.Comparison) string {
 	best := arms[0]
 	for _, a := range arms[1:] {
 		if a.LatencyMs.P99 < best.LatencyMs.P99 {
 			best = a
 		}
 	}
-	var beats, equal, open []bench.Comparison
-	for _, c := range r.Comparisons {
-		if c.Metric != "p99" || c.Blocks == 0 || c.A != best.Name && c.B != best.Name {
+	var beats, equal, loses, open []string
+	few := 0
+	for _, c := range judged {
+		other := c.B
+		if c.B == best.Name {
+			other = c.A
+		} else if c.A != best.Name {
 			continue
 		}
+		name := difference(r, best.Name, other)
 		switch {
 		case c.Verdict == bench.Better && c.A == best.Name, c.Verdict == bench.Worse && c.B == best.Name:
-			beats = append(beats, c)
+			beats = append(beats, name)
 		case c.Verdict == bench.Same:
-			equal = append(equal, c)
+			equal = append(equal, name)
+		case c.Verdict == bench.Better, c.Verdict == bench.Worse:
+			loses = append(loses, name)
 		default:
-			open = append(open, c)
+			open = append(open, name)
+			if c.Blocks < stat.MinBlocks {
+				few = max(few, c.Blocks)
+			}
 		}
-	}
-	if len(beats)+len(equal)+len(open) == 1 {
-		return pair(r, beats, equal, open)
 	}
 	head := fmt.Sprintf("%s has the lowest p99 (%s)", best.Name, millis(best.LatencyMs.P99))
+	if len(beats)+len(equal)+len(loses)+len(open) == 0 {
+		return head + ", but it could be compared with none."
+	}
+	if few > 0 && len(open) > 0 && len(beats)+len(equal)+len(loses) == 0 {
+		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s.", tooFew(few), stat.MinBlocks, head)
+	}
+	if len(beats)+len(equal)+len(loses) == 0 {
+		return fmt.Sprintf("No arm is surely the best: %s, but the noise hides whether it is lower than that of %s.", head, list(open))
+	}
 	var parts []string
-	if n := len(beats); n > 0 {
-		parts = append(parts, fmt.Sprintf("better than %s", count(n)))
+	add := func(what string, names []string) {
+		if len(names) > 0 {
+			parts = append(parts, what+list(names))
+		}
 	}
-	if n := len(equal); n > 0 {
-		parts = append(parts, fmt.Sprintf("the same as %s", count(n)))
-	}
-	if n := len(open); n > 0 {
-		parts = append(parts, fmt.Sprintf("not certain against %s", count(n)))
-	}
-	if len(parts) == 0 {
-		return head + ", but it was compared with none."
-	}
-	return head + ": " + strings.Join(parts, ", ") + " of the arms that differ from it in one thing."
+	add("surely lower than that of ", beats)
+	add("the same within 5 % as that of ", equal)
+	add("yet higher, block by block, than that of ", loses)
+	add("not certain against ", open)
+	return head + ": " + strings.Join(parts, "; ") + "."
 }
 
-// pair is the answer where there is one comparison. What both arms share is
-// said once.
-func pair(r bench.Report, beats, equal, open []bench.Comparison) string {
+// difference names an arm by what it differs in from another.
+func difference(r bench.Report, from, other string) string {
+	x, y := armOf(r, from), armOf(r, other)
 	switch {
-	case len(beats) == 1:
-		c := beats[0]
-		if c.Verdict == bench.Worse { // put the winner first
-			c.A, c.B, c.Low, c.High = c.B, c.A, 1/c.High, 1/c.Low
-		}
-		winner, loser, shared := nameBoth(r, c.A, c.B)
-		return fmt.Sprintf("%s serves this load better than %s%s: a p99 of %s against %s, %.2f to %.2f times lower (95 %% interval, %d blocks).",
-			winner, loser, shared, millis(armOf(r, c.A).LatencyMs.P99), millis(armOf(r, c.B).LatencyMs.P99), 1/c.High, 1/c.Low, c.Blocks)
-	case len(equal) == 1:
-		a, b, shared := nameBoth(r, equal[0].A, equal[0].B)
-		return fmt.Sprintf("%s and %s serve this load alike%s: their p99 is the same within 5 %% (%d blocks).", a, b, shared, equal[0].Blocks)
+	case x.Cluster == y.Cluster && x.Target.Kind == y.Target.Kind:
+		return y.Target.Strategy
+	case x.Cluster == y.Cluster:
+		return y.Target.String()
 	}
-	return "Not certain yet. " + open[0].Sentence
+	return y.Cluster
+}
+
+// pair is the answer where there are two arms. What both share is said once.
+func pair(r bench.Report, c bench.Comparison) string {
+	if c.Verdict == bench.Worse { // put the winner first
+		c.A, c.B, c.Low, c.High, c.Verdict = c.B, c.A, 1/c.High, 1/c.Low, bench.Better
+	}
+	a, b, shared := nameBoth(r, c.A, c.B)
+	x, y := armOf(r, c.A).LatencyMs.P99, armOf(r, c.B).LatencyMs.P99
+	switch {
+	case c.Verdict == bench.Better && x < y:
+		return fmt.Sprintf("%s serves this load better than %s%s: a p99 of %s against %s, %.2f to %.2f times lower (95 %% interval, %d blocks).",
+			a, b, shared, millis(x), millis(y), 1/c.High, 1/c.Low, c.Blocks)
+	case c.Verdict == bench.Better: // one wild trial may turn the sums round
+		return fmt.Sprintf("%s serves this load better than %s%s: block by block its p99 is %.2f to %.2f times lower (95 %% interval, %d blocks).",
+			a, b, shared, 1/c.High, 1/c.Low, c.Blocks)
+	case c.Verdict == bench.Same:
+		return fmt.Sprintf("%s and %s serve this load alike%s: their p99 is the same within 5 %% (%d blocks).", a, b, shared, c.Blocks)
+	case c.Blocks < stat.MinBlocks:
+		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s has a p99 of %s and %s one of %s%s.",
+			tooFew(c.Blocks), stat.MinBlocks, a, millis(x), b, millis(y), shared)
+	}
+	return "Not certain yet. " + c.Sentence
+}
+
+func tooFew(n int) string {
+	if n == 1 {
+		return "one block is too few"
+	}
+	return fmt.Sprintf("%d blocks are too few", n)
 }
 
 // nameBoth names two arms by what they differ in, and what they share apart.
@@ -96,6 +155,9 @@ func nameBoth(r bench.Report, a, b string) (nameA, nameB, shared string) {
 	}
 	size := func(v bench.ArmResult) string {
 		return fmt.Sprintf("%s (%d × %s)", v.Cluster, v.Nodes, v.InstanceType)
+	}
+	if x.Target.Kind == bench.TargetDirect {
+		return size(x), size(y), ", both without a balancer"
 	}
 	return size(x), size(y), ", both through " + x.Target.String()
 }

@@ -22,7 +22,7 @@ var pageStyle string
 // HTML is the report as one page that asks nobody for anything: styles and
 // charts are in it, there is no script, and it prints.
 func HTML(r bench.Report) ([]byte, error) {
-	t, err := template.New("page").Parse(pageTemplate)
+	t, err := template.New("page").Funcs(template.FuncMap{"measured": measured}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's template: %w", err)
 	}
@@ -162,8 +162,8 @@ func facts(r bench.Report, p page) []fact {
 	return []fact{
 		{fmt.Sprint(len(r.Arms)), "arms"},
 		{fmt.Sprintf("%d of %d", valid, len(r.Trials)), "trials valid"},
-		{count(requests), "requests"},
-		{count(errors), "errors"},
+		{count(requests), "requests sent"},
+		{count(errors), "of them failed"},
 		{duration(r.EndedAt.Sub(r.StartedAt)), "duration"},
 		{p.CostUSD, p.CostLabel},
 	}

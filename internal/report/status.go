@@ -137,6 +137,9 @@ func runWarnings(in Input, r bench.Report) []string {
 			w = append(w, fmt.Sprintf("%s: %s of its requests failed; its latencies are those of the others.", a.Name, percent(float64(a.Errors)/float64(a.Requests))))
 		}
 	}
+	if n := fewestRequests(r); n > 0 && n < 100 {
+		w = append(w, fmt.Sprintf("Some trials have only %d good answers: with fewer than 100 a trial's p99 is its slowest one.", n))
+	}
 	if busy := busyBalancer(in, r); busy > 0 {
 		w = append(w, fmt.Sprintf("In %d trials, each shorter than its seconds of samples, the balancer used more than 85 %% of its CPU while requests were in flight: it may have held the nodes back.", busy))
 	}
@@ -144,6 +147,17 @@ func runWarnings(in Input, r bench.Report) []string {
 		w = append(w, "Teardown left no receipt; the fleet's end is unknown.")
 	}
 	return w
+}
+
+// fewestRequests is the least number of good answers of a valid trial.
+func fewestRequests(r bench.Report) int {
+	least := 0
+	for _, t := range r.Trials {
+		if good := t.Requests - t.Errors; t.Status == "ok" && (least == 0 || good < least) {
+			least = good
+		}
+	}
+	return least
 }
 
 // busyBalancer counts the valid trials whose balancer was nearly saturated by

@@ -2,10 +2,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/bench"
+	"github.com/fairlead/fairlead/internal/stat"
 )
 
 // Text is the report for a terminal of a given width, 80 if that is unknown.
@@ -32,7 +34,7 @@ func Text(r bench.Report, width int, color bool) string {
 			if !th.Passed {
 				mark, c = "✗", red
 			}
-			t.line(fmt.Sprintf("%s %s (measured %.4g)", t.paint(c, mark), th.Expression, th.Value))
+			t.line(fmt.Sprintf("%s %s (%s)", t.paint(c, mark), th.Expression, measured(th)))
 		}
 	}
 	if len(r.Warnings) > 0 {
@@ -44,8 +46,28 @@ func Text(r bench.Report, width int, color bool) string {
 	t.line("")
 	t.wrap("", costLine(r), plain)
 	t.wrap("", leftLine(r), plain)
-	t.line("Report: " + bench.RunKeys{Run: r.Run}.ReportHTML())
 	return t.b.String()
+}
+
+// measured is a threshold's value in its own unit, or why there is none.
+func measured(t bench.Threshold) string {
+	if t.Note == "no valid trial" {
+		return "not measured: " + t.Note
+	}
+	subject, _, _ := strings.Cut(strings.ReplaceAll(t.Expression, ">", "<"), "<")
+	var value string
+	switch subject = strings.TrimSpace(subject); subject[strings.LastIndexByte(subject, '.')+1:] {
+	case "rps":
+		value = fmt.Sprintf("measured %.4g", t.Value)
+	case "errors":
+		value = "measured " + percent(t.Value)
+	default:
+		value = "measured " + millis(t.Value)
+	}
+	if t.Note != "" {
+		value += " " + t.Note
+	}
+	return value
 }
 
 func costLine(r bench.Report) string {
@@ -195,6 +217,9 @@ func (t *printer) verdicts(all []bench.Comparison) {
 	if len(pairs) == 0 {
 		return
 	}
+	if !slices.ContainsFunc(all, func(c bench.Comparison) bool { return c.Blocks >= stat.MinBlocks }) {
+		return // all have too few blocks, and the headline says so
+	}
 	const most = 6
 	hidden, shown := 0, false
 	for _, pair := range pairs {
@@ -216,7 +241,7 @@ func (t *printer) verdicts(all []bench.Comparison) {
 		}
 	}
 	if hidden > 0 {
-		t.line(fmt.Sprintf("~ %d more pairs are not certain; the report has them.", hidden))
+		t.wrap("~ ", fmt.Sprintf("%d more pairs are not certain about the p99; the report has them.", hidden), plain)
 	}
 }
 
