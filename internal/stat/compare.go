@@ -14,18 +14,22 @@ type metric struct {
 	of     func(bench.TrialRow) float64
 	higher bool   // is better
 	phrase string // in a sentence
+
+	answered bool // of good answers only
 }
 
 var metrics = []metric{
-	{name: "p99", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P99 }, phrase: "p99 latency"},
-	{name: "p50", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P50 }, phrase: "median latency"},
-	{name: "mean", of: func(t bench.TrialRow) float64 { return t.LatencyMs.Mean }, phrase: "mean latency"},
+	{name: "p99", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P99 }, phrase: "p99 latency", answered: true},
+	{name: "p50", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P50 }, phrase: "median latency", answered: true},
+	{name: "mean", of: func(t bench.TrialRow) float64 { return t.LatencyMs.Mean }, phrase: "mean latency", answered: true},
 	{name: "rps", of: func(t bench.TrialRow) float64 { return t.RPS }, higher: true, phrase: "throughput"},
 }
 
 // Compare judges every pair of arms that differ in exactly one thing, the
 // cluster or the target, on p99, p50, mean and rps. Only blocks in which both
-// arms have a valid trial (status "ok") count. P is corrected over all of them.
+// arms have a valid trial (status "ok") count. Latencies are those of good
+// answers: where one arm lost more of its requests than the other, perhaps just
+// the slow ones, they are not judged. P is corrected over all of them.
 // The same input gives the same answer; a comparison's own does not depend on
 // which others are asked for.
 func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comparison {
@@ -54,6 +58,10 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 					c.BlocksNeeded = r.BlocksNeeded()
 				}
 				c.Sentence = sentence(m, c)
+				if x, y := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && math.Abs(x-y) > maxFailedGap {
+					c.Verdict, c.BlocksNeeded = bench.Unsure, 0
+					c.Sentence = fmt.Sprintf("The %s of %s and %s cannot be compared: %.2g %% against %.2g %% of their requests failed, and only the others have a latency.", m.phrase, c.A, c.B, x*100, y*100)
+				}
 				comparisons = append(comparisons, c)
 				p = append(p, r.P)
 			}
@@ -63,6 +71,24 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 		comparisons[i].P = corrected
 	}
 	return comparisons
+}
+
+// maxFailedGap is how far the shares of failed requests of two arms may lie apart.
+const maxFailedGap = 0.01
+
+// failedShares are the shares of failed requests of two arms in the blocks that
+// have both.
+func failedShares(a, b map[int]bench.TrialRow) (x, y float64) {
+	var failed, requests [2]int
+	for block, t := range a {
+		u, both := b[block]
+		if !both {
+			continue
+		}
+		failed[0], requests[0] = failed[0]+t.Errors, requests[0]+t.Requests
+		failed[1], requests[1] = failed[1]+u.Errors, requests[1]+u.Requests
+	}
+	return float64(failed[0]) / float64(max(1, requests[0])), float64(failed[1]) / float64(max(1, requests[1]))
 }
 
 // logRatios pairs the trials by block, in the order of blocks.
@@ -100,8 +126,15 @@ func sentence(m metric, c bench.Comparison) string {
 	case c.Blocks == 0:
 		return fmt.Sprintf("Nothing is known about the %s of %s against %s: no block has a valid trial of both.", m.phrase, c.A, c.B)
 	case c.Blocks < MinBlocks:
-		return fmt.Sprintf("%d blocks are too few to judge the %s of %s against %s (ratio %.2f so far); %d would be needed.",
-			c.Blocks, m.phrase, c.A, c.B, c.Ratio, c.BlocksNeeded)
+		are, about := "blocks are", "about "
+		if c.Blocks == 1 {
+			are = "block is"
+		}
+		if c.BlocksNeeded == MinBlocks {
+			about = ""
+		}
+		return fmt.Sprintf("%d %s too few to judge the %s of %s against %s (ratio %.2f so far); %s%d would be needed.",
+			c.Blocks, are, m.phrase, c.A, c.B, c.Ratio, about, c.BlocksNeeded)
 	}
 	needed := fmt.Sprintf("about %d", c.BlocksNeeded)
 	if c.BlocksNeeded >= mostBlocks {
@@ -119,7 +152,16 @@ func change(ratio float64, what string) string {
 	case ratio <= 0.5:
 		return fmt.Sprintf("a %.1f times lower %s than", 1/ratio, what)
 	case ratio < 1:
-		return fmt.Sprintf("a %.0f %% lower %s than", (1-ratio)*100, what)
+		return fmt.Sprintf("%s lower %s than", share((1-ratio)*100), what)
 	}
-	return fmt.Sprintf("a %.0f %% higher %s than", (ratio-1)*100, what)
+	return fmt.Sprintf("%s higher %s than", share((ratio-1)*100), what)
+}
+
+// share writes per cent with its article: "a 12 %", "an 84 %".
+func share(percent float64) string {
+	n := fmt.Sprintf("%.0f", percent)
+	if n[0] == '8' || n == "11" || n == "18" {
+		return "an " + n + " %"
+	}
+	return "a " + n + " %"
 }

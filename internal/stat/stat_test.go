@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/bench"
@@ -199,6 +200,50 @@ func TestOnlyArmsThatDifferInOneThing(t *testing.T) {
 	}
 	if len(pairs) > 0 {
 		t.Errorf("compared as well: %v", pairs)
+	}
+}
+
+// An arm that drops its slow requests has fast ones left.
+func TestLostRequestsAreNoSpeed(t *testing.T) {
+	p, err := bench.ParsePlan([]byte(`{"blocks": 6}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		why      string
+		failed   [2]int
+		p99, rps bench.Verdict
+	}{
+		{"nothing is lost", [2]int{0, 0}, bench.Better, bench.Same},
+		{"both lose alike", [2]int{100, 105}, bench.Better, bench.Same},
+		{"the fast one loses a third", [2]int{333, 0}, bench.Unsure, bench.Same},
+		{"the slow one does", [2]int{0, 333}, bench.Unsure, bench.Same},
+	} {
+		var trials []bench.TrialRow
+		for _, tr := range p.Trials() {
+			row := bench.TrialRow{Trial: tr, Status: "ok", Requests: 1000, RPS: 100, LatencyMs: bench.Latency{Mean: 5, P50: 5, P99: 10}, Errors: tc.failed[0]}
+			if tr.Arm != p.Arms()[0].Name {
+				row.LatencyMs, row.Errors = bench.Latency{Mean: 10, P50: 10, P99: 20}, tc.failed[1]
+			}
+			trials = append(trials, row)
+		}
+		for _, c := range Compare(p.Arms(), trials, 1) {
+			want := tc.p99
+			if c.Metric == "rps" {
+				want = tc.rps
+			}
+			if c.Verdict != want || (want == bench.Unsure) != strings.Contains(c.Sentence, "cannot be compared") {
+				t.Errorf("%s: %s is %s: %s", tc.why, c.Metric, c.Verdict, c.Sentence)
+			}
+		}
+	}
+}
+
+func TestArticles(t *testing.T) {
+	for percent, want := range map[float64]string{8: "an 8 %", 11: "an 11 %", 12: "a 12 %", 18: "an 18 %", 84: "an 84 %", 80.4: "an 80 %", 48: "a 48 %"} {
+		if got := share(percent); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }
 
