@@ -12,7 +12,7 @@ import (
 var figure = regexp.MustCompile(`\d+(\.\d+)?`)
 
 // condense says each reason once for all shards that gave it, with the figures
-// of the worst: the shard whose first figure is the greatest. A reader wants to
+// of the worst: the shard whose first figure is the greatest, as shardRules words them. A reader wants to
 // know how many and how bad; shard-<n>.json has the rest.
 func condense(shards int, tallies []bench.ShardTally) []string {
 	type fault struct {

@@ -160,8 +160,8 @@ func TestClosedLoadKeepsItsConcurrency(t *testing.T) {
 // Ctrl-C or a trial that is over must not hang on requests without an answer.
 func TestCancelEndsAtOnceAndKeepsTheCounts(t *testing.T) {
 	for _, tc := range []struct{ name, why string }{
-		{"context", "the worker was stopped after 301 of 1000 requests"},
-		{"quiesce", "the trial's time was over after 301 of 1000 requests"},
+		{"context", "the worker was stopped with 699 of 1000 requests to go"},
+		{"quiesce", "the trial's time was over with 699 of 1000 requests to go"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestCapOfSocketsInvalidates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"100 requests found all 900 sockets in use", "only 900 of 1000 planned requests were sent"}
+		want := []string{"100 requests found all 900 sockets in use", "100 of 1000 planned requests were not sent"}
 		if len(r.Tally.Invalid) != 2 || r.Tally.Invalid[0] != want[0] || r.Tally.Invalid[1] != want[1] {
 			t.Errorf("invalid %q, want %q", r.Tally.Invalid, want)
 		}

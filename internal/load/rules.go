@@ -32,7 +32,11 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 	var why []string
 	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	if f.stopped != nil {
-		say("%v after %d of %d requests", f.stopped, t.Requests, max(t.Planned, t.Requests))
+		if left := t.Planned - t.Requests; left > 0 {
+			say("%v with %d of %d requests to go", f.stopped, left, t.Planned)
+		} else {
+			say("%v", f.stopped) // a closed load plans time, not requests
+		}
 	}
 	if f.capped > 0 {
 		say("%d requests found all %d sockets in use", f.capped, MaxSockets)
@@ -47,7 +51,7 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 		say("the worker's clock is %.1f ms off, the bound is %v", float64(off)/float64(time.Millisecond), maxClockOff)
 	}
 	if f.stopped == nil && float64(t.Requests) < minAchieved*float64(t.Planned) {
-		say("only %d of %d planned requests were sent", t.Requests, t.Planned)
+		say("%d of %d planned requests were not sent", t.Planned-t.Requests, t.Planned)
 	}
 	if t.CPU > maxCPU {
 		say("the worker used %.0f %% of its CPU, the bound is %.0f %%", t.CPU*100, maxCPU*100)

@@ -32,7 +32,7 @@ func TestShardRules(t *testing.T) {
 			func(t *bench.ShardTally, _ *ruleFacts) { t.SendLag.Late = 1 }, "[]"},
 		{"clock behind", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.ClockOff = bench.Duration(-7 * time.Millisecond) },
 			"[the worker's clock is 7.0 ms off, the bound is 5ms]"},
-		{"a half-dead worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Requests = 500 }, "[only 500 of 1000 planned requests were sent]"},
+		{"a half-dead worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Requests = 500 }, "[500 of 1000 planned requests were not sent]"},
 		{"a saturated worker", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.CPU = 0.9 }, "[the worker used 90 % of its CPU, the bound is 85 %]"},
 		{"out of ports", rate, func(t *bench.ShardTally, _ *ruleFacts) { t.Failures = map[string]int{FailureSockets: 3} },
 			"[the worker ran out of descriptors or ports for 3 requests]"},
