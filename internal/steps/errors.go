@@ -2,6 +2,7 @@ package steps
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ func (e *InvalidPlan) Unwrap() error { return e.Err }
 type OverBudget struct{ Estimate, Max float64 }
 
 func (e *OverBudget) Error() string {
-	return fmt.Sprintf("the run would cost about $%.2f, above maxUSD %.2f: ask for fewer blocks, nodes or shards, or set maxUSD to %.2f", e.Estimate, e.Max, e.Estimate*1.1)
+	return fmt.Sprintf("the run would cost about $%.4g, above maxUSD %.4g: ask for fewer blocks, nodes or shards, or set maxUSD to %.2f", e.Estimate, e.Max, math.Ceil(e.Estimate*110)/100)
 }
 
 // RunNameTaken is a run whose keys belong to another execution.

@@ -28,12 +28,17 @@ type JudgeIn struct {
 	Leaked    bool            `json:"leaked"`
 }
 
-// TrialNote is a trial that is not ok, as the Map over trials ends it.
+// TrialNote is a trial that is not ok, as the Map over trials ends it. One that
+// names no trial is of the whole run: a function that could not be warmed.
 type TrialNote struct {
 	Trial   string          `json:"trial"`
 	Status  string          `json:"status"` // "invalid", "failed" or "skipped"
 	Reason  string          `json:"reason"`
 	Failure *report.Failure `json:"failure"`
+
+	State string `json:"state"` // without a trial: the step, and why it failed
+	Error string `json:"error"`
+	Cause string `json:"cause"`
 }
 
 // Outcome ends the execution. It is far below 32 KB.
@@ -109,7 +114,7 @@ func (j *Judge) gather(ctx context.Context, in JudgeIn) (report.Input, error) {
 		return report.Input{}, fmt.Errorf("list %s: %w", keys.Prefix(), err)
 	}
 	evidence := report.Input{
-		Record: r, Leaked: in.Leaked, EndedAt: time.Now().UTC(), Transitions: r.Plan.Transitions(),
+		Record: r, Leaked: in.Leaked, Ended: in.Execution != "", EndedAt: time.Now().UTC(), Transitions: r.Plan.Transitions(),
 		Tallies: map[string]bench.Tally{}, Logs: map[string][]byte{}, Samples: map[string][]bench.NodeSamples{},
 	}
 	if in.Failure != nil {
@@ -118,6 +123,16 @@ func (j *Judge) gather(ctx context.Context, in JudgeIn) (report.Input, error) {
 	for _, n := range in.Notes {
 		if n.Status == "invalid" {
 			continue // its tally says so, and why
+		}
+		if n.Trial == "" {
+			step := report.Failure{State: n.State, Error: n.Error, Cause: n.Cause}
+			if n.Failure != nil {
+				step = *n.Failure
+			}
+			if line := step.Line(); line != "" {
+				evidence.Warnings = append(evidence.Warnings, strings.TrimSuffix(line, ".")+"; the run went on.")
+			}
+			continue
 		}
 		note := report.Note{Trial: n.Trial, Status: n.Status, Reason: n.Reason}
 		if n.Failure != nil {

@@ -117,6 +117,29 @@ func TestJudgeOfARunThatIsNotDone(t *testing.T) {
 	}
 }
 
+// What the machine notes of the whole run, a function that stayed cold, is a
+// warning; a trial of which nobody says anything was not skipped.
+func TestJudgeTellsOfColdFunctionsAndLostNotes(t *testing.T) {
+	m, proxied, _ := measured(t)
+	write(t, m, keysOfR.Receipt(), bench.Receipt{Run: "r", By: "teardown", At: time.Now(), Ended: []bench.Ended{}, Left: []string{}})
+	var in JudgeIn
+	if err := json.Unmarshal([]byte(`{"run": "r", "execution": "`+execution+`", "notes": [{"state": "WarmShard", "error": "Lambda.TooManyRequestsException", "cause": "Rate Exceeded."}]}`), &in); err != nil {
+		t.Fatal(err)
+	}
+	out, err := (&Judge{Store: m}).Run(t.Context(), in)
+	if err != nil || out.Status != bench.StatusDone {
+		t.Fatalf("got %+v, %v", out, err)
+	}
+	const want = "WarmShard failed: Rate Exceeded; the run went on."
+	if r := read[bench.Report](t, m, keysOfR.Report()); !slices.Contains(r.Warnings, want) {
+		t.Errorf("warnings %q lack %q", r.Warnings, want)
+	}
+	delete(m.objects, keysOfR.Trial(proxied).Tally())
+	if out, err = (&Judge{Store: m}).Run(t.Context(), in); err != nil || out.Status != bench.StatusFailed || !strings.Contains(out.Reason, "left no tally") {
+		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
 // The command asks again after an abort that came too late: what the execution
 // knew of the failure must not be lost.
 func TestJudgeAskedAgainKeepsTheReport(t *testing.T) {

@@ -63,6 +63,12 @@ func (m *Merger) Run(ctx context.Context, in TrialIn) (MergeOut, error) {
 		}
 	}
 	load.Observe(&tally, samples)
+	for _, id := range aim.Nodes {
+		if !slices.ContainsFunc(samples, func(s bench.NodeSamples) bool { return s.ID == id }) {
+			tally.Invalid = append(tally.Invalid, "nobody asked the nodes afterwards: one may be lost")
+			break
+		}
+	}
 	if aim.Arm.Target.Kind == bench.TargetProxy && tally.Requests > 0 && !watched(tally, samples) {
 		tally.Invalid = append(tally.Invalid, "the balancer's CPU is unknown: it may be what was measured")
 	}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -133,7 +135,10 @@ func (p programs) send(ctx context.Context, method, addr, path string, body []by
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		return answer{}, err // "Get \"http://…\": dial tcp …", which says it all
+		if outer := new(url.Error); errors.As(err, &outer) {
+			err = outer.Err // "dial tcp <address>: …" says it all; the URL only makes a long line
+		}
+		return answer{}, err
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
