@@ -164,6 +164,23 @@ func (i *Instance) Kill() {
 	}
 }
 
+// dropDisk removes what an ended instance, as a terminated one of EC2, has no
+// more use for: its programs and its own folders but /var/log. A cloud that
+// stays up would keep a copy of what was installed for each instance that ever
+// ran. The logs stay for whoever asks why it ended. Mounts are of no concern:
+// they were in a namespace that ended with the instance. Links are: what ran on
+// the instance may have put one in the place of a folder.
+func (i *Instance) dropDisk() {
+	root, err := os.OpenRoot(i.Dir)
+	if err != nil {
+		return // the folder is gone, or will go, as a whole
+	}
+	defer root.Close()
+	for _, dir := range []string{"bin", "work", "root/opt", "root/tmp", "root/var/tmp", "root/home"} {
+		root.RemoveAll(dir) // what resists goes with the host's folder
+	}
+}
+
 // wait owns the instance from its start to its end.
 func (i *Instance) wait() {
 	err := i.command.Wait()
@@ -180,7 +197,7 @@ func (i *Instance) wait() {
 		left = i.group.Remove(ctx)
 	}
 	i.metadata.Close()
-	os.RemoveAll(filepath.Join(i.Dir, "bin")) // links to programs, of no use in an ended instance
+	i.dropDisk()
 	if left == nil {
 		left = i.host.entry.set(i.ID, nil)
 	}
