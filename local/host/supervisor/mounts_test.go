@@ -45,8 +45,11 @@ func TestMountsStayOnTheInstance(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	case "machine":
-		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
-			t.Fatal(err)
+		// First private, so that they are not shared with the real machine.
+		for _, kind := range []uintptr{unix.MS_PRIVATE, unix.MS_SHARED} {
+			if err := unix.Mount("", "/", "", unix.MS_REC|kind, ""); err != nil {
+				t.Fatal(err)
+			}
 		}
 		before := mounts(t)
 		if out, err := again("instance", dir, syscall.CLONE_NEWNS|syscall.CLONE_NEWPID); err != nil {
