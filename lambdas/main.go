@@ -55,7 +55,7 @@ func handle[In, Out any](e *environment, step func(context.Context, In) (Out, er
 		if err != nil {
 			err = steps.Named(e.step, err)
 			e.log.Error(err.Error(), "step", e.step, "ms", time.Since(began).Milliseconds())
-			return out, err
+			return out, brief(err)
 		}
 		e.log.Info("done", "step", e.step, "ms", time.Since(began).Milliseconds())
 		return out, nil
