@@ -48,6 +48,8 @@ func condense(shards int, tallies []bench.ShardTally) []string {
 			out = append(out, fmt.Sprintf("shard %d: %s", f.shard, f.text))
 		case f.text == kind: // no figures
 			out = append(out, fmt.Sprintf("%d of %d shards: %s", f.shards, shards, f.text))
+		case f.text[0] >= '0' && f.text[0] <= '9':
+			out = append(out, fmt.Sprintf("%d of %d shards: up to %s", f.shards, shards, f.text))
 		default:
 			out = append(out, fmt.Sprintf("%d of %d shards, at the worst: %s", f.shards, shards, f.text))
 		}

@@ -220,7 +220,7 @@ func TestCapOfSocketsInvalidates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := []string{"100 requests found all 900 sockets in use", "100 of 1000 planned requests were not sent"}
+		want := []string{"100 requests found all 900 sockets in use: use more shards", "100 of 1000 planned requests were not sent"}
 		if len(r.Tally.Invalid) != 2 || r.Tally.Invalid[0] != want[0] || r.Tally.Invalid[1] != want[1] {
 			t.Errorf("invalid %q, want %q", r.Tally.Invalid, want)
 		}

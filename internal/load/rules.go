@@ -39,13 +39,13 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 		}
 	}
 	if f.capped > 0 {
-		say("%d requests found all %d sockets in use", f.capped, MaxSockets)
+		say("%d requests found all %d sockets in use: use more shards", f.capped, MaxSockets)
 	}
 	if n := t.Failures[FailureSockets]; n > 0 {
 		say("the worker ran out of descriptors or ports for %d requests", n)
 	}
 	if a.Load.Kind == bench.LoadRate && t.SendLag.Late > maxLateShare {
-		say("%.2g %% of the sends were more than 1 ms late, the bound is 1 %%", t.SendLag.Late*100)
+		say("%.2g %% of the sends were more than 1 ms late, the bound is 1 %%: use more shards, or a less busy machine", t.SendLag.Late*100)
 	}
 	if off := time.Duration(t.ClockOff).Abs(); off > maxClockOff {
 		say("the worker's clock is %.1f ms off, the bound is %v", float64(off)/float64(time.Millisecond), maxClockOff)
@@ -54,7 +54,7 @@ func shardRules(a bench.Aim, t bench.ShardTally, f ruleFacts) []string {
 		say("%d of %d planned requests were not sent", t.Planned-t.Requests, t.Planned)
 	}
 	if t.CPU > maxCPU {
-		say("the worker used %.0f %% of its CPU, the bound is %.0f %%", t.CPU*100, maxCPU*100)
+		say("the worker used %.0f %% of its CPU, the bound is %.0f %%: use more shards", t.CPU*100, maxCPU*100)
 	}
 	if a.Load.Kind == bench.LoadClosed && f.late > time.Duration(maxLateStart*float64(a.Load.Duration)) {
 		say("the worker was ready %d ms after T0", f.late.Milliseconds())

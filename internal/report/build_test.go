@@ -25,7 +25,7 @@ func TestStatusAndReason(t *testing.T) {
 		"many-arms":    {bench.StatusDone, ""},
 		"one-arm":      {bench.StatusDone, ""},
 		"setup-failed": {bench.StatusFailed, "Setup of cluster1 failed: i-0abc: exit status 1: curl: (7) Failed to connect <b>&</b>"},
-		"all-invalid":  {bench.StatusFailed, "cluster1/proxy/peak-ewma has no valid trial: in b01-cluster1-proxy-peak-ewma the balancer used 97 %"},
+		"all-invalid":  {bench.StatusFailed, "cluster1/proxy/peak-ewma has no valid trial: in b01-cluster1-proxy-peak-ewma, the balancer used 97 %"},
 		"stopped":      {bench.StatusPartial, "5 of 10 trials did not run: stopped by the user"},
 		"leaked":       {bench.StatusLeaked, "still there: i-"},
 		"node-lost":    {bench.StatusFailed, " of cluster1 was lost in trial b02-"},
@@ -209,11 +209,11 @@ func TestHeadlineOfManyArms(t *testing.T) {
 		want        string
 	}{
 		{"it beats all", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Better, 5), c("b/proxy/p2c", "a/proxy/p2c", bench.Worse, 5)},
-			"a/proxy/p2c has the lowest p99 (10.0 ms): surely lower than that of random, b."},
+			"a/proxy/p2c has the lowest p99 (10.0 ms): surely lower than that of random and b."},
 		{"some are open", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Better, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 5)},
 			"a/proxy/p2c has the lowest p99 (10.0 ms): surely lower than that of random; not certain against b."},
 		{"all are open", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Unsure, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 5)},
-			"No arm is surely the best: a/proxy/p2c has the lowest p99 (10.0 ms), but the noise hides whether it is lower than that of random, b."},
+			"No arm is surely the best: a/proxy/p2c has the lowest p99 (10.0 ms), but the noise hides whether it is lower than that of random and b."},
 		{"few blocks", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Unsure, 1), c("a/proxy/p2c", "b/proxy/p2c", bench.Unsure, 1)},
 			"No verdict yet: one block is too few, 5 or more are needed. So far a/proxy/p2c has the lowest p99 (10.0 ms)."},
 		{"block by block it is slower", arms, []bench.Comparison{c("a/proxy/p2c", "a/proxy/random", bench.Worse, 5), c("a/proxy/p2c", "b/proxy/p2c", bench.Same, 5)},
@@ -238,7 +238,7 @@ func TestMeasuredThresholds(t *testing.T) {
 		{bench.Threshold{Expression: "a.p99 < 5ms", Note: "no valid trial"}, "not measured: no valid trial"},
 		{bench.Threshold{Expression: "a.p99 < 5ms", Value: 4, Note: "of good answers; 11 % of the requests failed"}, "measured 4.00 ms of good answers; 11 % of the requests failed"},
 	} {
-		if got := measured(tc.threshold); got != tc.want {
+		if got := Measured(tc.threshold); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.threshold.Expression, got, tc.want)
 		}
 	}

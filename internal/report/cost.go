@@ -35,7 +35,7 @@ func cost(in Input, env bench.Environment) bench.Cost {
 		S3Gets:          trials*(4*plan.Shards+5) + 40,
 	}
 	c := bench.ActualCost(u)
-	c.Note = "list prices, without data transfer and free tier; the seconds of the functions other than workers, and S3 requests, are estimated"
+	c.Note = "list prices, without data transfer, logs, metrics and free tier; state transitions, S3 requests and the seconds of the functions other than workers are estimated"
 	if in.Record.Execution != "" && env.Region != c.Region {
 		c.Note += "; prices are those of " + c.Region
 	}

@@ -90,12 +90,12 @@ func ranking(r bench.Report, arms []bench.ArmResult, judged []bench.Comparison) 
 		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s.", tooFew(few), stat.MinBlocks, head)
 	}
 	if len(beats)+len(equal)+len(loses) == 0 {
-		return fmt.Sprintf("No arm is surely the best: %s, but the noise hides whether it is lower than that of %s.", head, list(open))
+		return fmt.Sprintf("No arm is surely the best: %s, but the noise hides whether it is lower than that of %s.", head, and(open))
 	}
 	var parts []string
 	add := func(what string, names []string) {
 		if len(names) > 0 {
-			parts = append(parts, what+list(names))
+			parts = append(parts, what+and(names))
 		}
 	}
 	add("surely lower than that of ", beats)
@@ -103,6 +103,14 @@ func ranking(r bench.Report, arms []bench.ArmResult, judged []bench.Comparison) 
 	add("yet higher, block by block, than that of ", loses)
 	add("not certain against ", open)
 	return head + ": " + strings.Join(parts, "; ") + "."
+}
+
+// and joins names as a sentence does; of many it counts the rest.
+func and(names []string) string {
+	if n := len(names); n > 1 && n <= 6 {
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
+	return list(names)
 }
 
 // difference names an arm by what it differs in from another.

@@ -86,7 +86,7 @@ func armless(_ Input, r bench.Report) (bench.Status, string) {
 		why := "none was planned"
 		for _, t := range r.Trials {
 			if t.Arm == a.Name && len(t.Reasons) > 0 {
-				why = fmt.Sprintf("in %s %s", t.Key, strings.Join(t.Reasons, "; "))
+				why = fmt.Sprintf("in %s, %s", t.Key, strings.Join(t.Reasons, "; "))
 				break
 			}
 		}

@@ -34,7 +34,7 @@ func Text(r bench.Report, width int, color bool) string {
 			if !th.Passed {
 				mark, c = "✗", red
 			}
-			t.line(fmt.Sprintf("%s %s (%s)", t.paint(c, mark), th.Expression, measured(th)))
+			t.line(fmt.Sprintf("%s %s (%s)", t.paint(c, mark), th.Expression, Measured(th)))
 		}
 	}
 	if len(r.Warnings) > 0 {
@@ -49,8 +49,8 @@ func Text(r bench.Report, width int, color bool) string {
 	return t.b.String()
 }
 
-// measured is a threshold's value in its own unit, or why there is none.
-func measured(t bench.Threshold) string {
+// Measured is a threshold's value in its own unit, or why there is none.
+func Measured(t bench.Threshold) string {
 	if t.Note == "no valid trial" {
 		return "not measured: " + t.Note
 	}

@@ -86,7 +86,7 @@ type NodesUnhealthy struct {
 }
 
 func (e *NodesUnhealthy) Error() string {
-	return fmt.Sprintf("trial %s cannot begin: %s", e.Trial, strings.Join(e.Nodes, ", "))
+	return "not all nodes are well: " + strings.Join(e.Nodes, ", ") // who reports it names the trial
 }
 
 // LeaseTaken is a shard whose load another invocation has sent, or is sending.

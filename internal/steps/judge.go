@@ -50,6 +50,7 @@ type Outcome struct {
 	Report   string       `json:"report"` // keys
 	HTML     string       `json:"html"`
 	Verdicts []string     `json:"verdicts"`
+	Broken   []string     `json:"broken"` // thresholds that do not hold, with what was measured
 	CostUSD  float64      `json:"costUSD"`
 }
 
@@ -210,7 +211,12 @@ func (j *Judge) trial(ctx context.Context, keys bench.TrialKeys, there map[strin
 func outcome(keys bench.RunKeys, r bench.Report, failure *report.Failure) Outcome {
 	out := Outcome{
 		Status: r.Status, Headline: r.Headline, Report: keys.Report(), HTML: keys.ReportHTML(),
-		Verdicts: []string{}, CostUSD: r.Cost.USD,
+		Verdicts: []string{}, Broken: []string{}, CostUSD: r.Cost.USD,
+	}
+	for _, t := range r.Thresholds {
+		if !t.Passed && len(out.Broken) < mostVerdicts {
+			out.Broken = append(out.Broken, fmt.Sprintf("%s (%s)", t.Expression, report.Measured(t)))
+		}
 	}
 	for _, c := range r.Comparisons {
 		if len(out.Verdicts) == mostVerdicts {

@@ -140,6 +140,19 @@ func TestJudgeTellsOfColdFunctionsAndLostNotes(t *testing.T) {
 	}
 }
 
+// Whoever follows an execution on AWS sees its output alone.
+func TestOutcomeNamesBrokenThresholds(t *testing.T) {
+	m, _, _ := measured(t)
+	write(t, m, keysOfR.Receipt(), bench.Receipt{Run: "r", By: "teardown", At: time.Now(), Ended: []bench.Ended{}, Left: []string{}})
+	r := read[bench.RunRecord](t, m, keysOfR.Plan())
+	r.Plan.Thresholds = []string{"one.errors <= 0.5", "one.rps > 99999999"}
+	write(t, m, keysOfR.Plan(), r)
+	out, err := (&Judge{Store: m}).Run(t.Context(), JudgeIn{Run: "r", Execution: execution})
+	if err != nil || out.Status != bench.StatusDone || len(out.Broken) != 2 || !strings.Contains(out.Broken[0], "rps > 99999999 (measured ") {
+		t.Errorf("got %+v, %v", out, err)
+	}
+}
+
 // The command asks again after an abort that came too late: what the execution
 // knew of the failure must not be lost.
 func TestJudgeAskedAgainKeepsTheReport(t *testing.T) {

@@ -63,6 +63,9 @@ func (m *Merger) Run(ctx context.Context, in TrialIn) (MergeOut, error) {
 		}
 	}
 	load.Observe(&tally, samples)
+	if lost := tally.Shards - tally.ShardsDone; lost > 0 {
+		tally.Invalid = append(tally.Invalid, fate(keys, aim, present, lost))
+	}
 	for _, id := range aim.Nodes {
 		if !slices.ContainsFunc(samples, func(s bench.NodeSamples) bool { return s.ID == id }) {
 			tally.Invalid = append(tally.Invalid, "nobody asked the nodes afterwards: one may be lost")
@@ -104,6 +107,18 @@ func (m *Merger) shards(ctx context.Context, keys bench.TrialKeys, aim bench.Aim
 		})
 	}
 	return tallies, logs, all.Wait()
+}
+
+// fate says how far the lost shards came: what the function's log should be
+// searched for.
+func fate(keys bench.TrialKeys, aim bench.Aim, present []string, lost int) string {
+	begun := 0
+	for n := range aim.Shards {
+		if slices.Contains(present, keys.Lease(n)) && !slices.Contains(present, keys.Shard(n)) {
+			begun++
+		}
+	}
+	return fmt.Sprintf("of the lost, %d ended while they loaded and %d never began: see the shard function's log", begun, lost-begun)
 }
 
 // watched says whether the balancer told of the second of the first send.
