@@ -81,7 +81,11 @@ func partition(args []any, _ any) (any, error) {
 	return chunks, nil
 }
 
-// rangeOf gives first, first+step, … up to and including last; at most 1,000 items.
+// maxRange is how many items $range gives (developer guide, "Transforming data
+// with JSONata").
+const maxRange = 1000
+
+// rangeOf gives first, first+step, … up to and including last.
 func rangeOf(args []any, _ any) (any, error) {
 	if len(args) != 3 {
 		return nil, errors.New("$range takes first, last and step")
@@ -94,12 +98,14 @@ func rangeOf(args []any, _ any) (any, error) {
 	if step == 0 {
 		return nil, errors.New("the step of $range must not be 0")
 	}
-	if (last-first)/step >= 1000 {
-		return nil, errors.New("$range gives at most 1000 items")
+	// In floating point, where the distance of two numbers cannot overflow.
+	steps := (float64(last) - float64(first)) / float64(step)
+	if steps >= maxRange {
+		return nil, fmt.Errorf("$range gives at most %d items", maxRange)
 	}
 	items := []any{}
-	for v := first; step > 0 && v <= last || step < 0 && v >= last; v += step {
-		items = append(items, float64(v))
+	for i := 0; float64(i) <= steps; i++ {
+		items = append(items, float64(first+i*step))
 	}
 	return items, nil
 }

@@ -15,6 +15,8 @@ func TestHostileExpressions(t *testing.T) {
 	for _, c := range []struct{ why, expression, input, says string }{
 		{"a loop by tail calls", "($f := function(){ $f() }; $f())", "{}", "exceeded"},
 		{"a range of millions", "[1..9999999]", "{}", ""},
+		{"a range whose length overflows", "$range(-9000000000000000000, 9000000000000000000, 1)", "{}", "at most 1000 items"},
+		{"a range one too long", "$range(1, 1001, 1)", "{}", "at most 1000 items"},
 		{"a string that doubles", "($d := function($s, $n){ $n = 0 ? $s : $d($s & $s, $n - 1) }; $d('xxxxxxxxxxxxxxxx', 18))", "{}", "more than 1048576 bytes"},
 		{"deep parentheses", strings.Repeat("(", 4_000) + "1" + strings.Repeat(")", 4_000), "{}", ""},
 		{"deep input", "$states.input", deep, "nested more than 500 deep"},
