@@ -50,7 +50,7 @@ var compiled = sync.OnceValues(func() (string, error) {
 // what takes the time.
 const tiny = `{"preset": "smoke", "clusters": [{"name": "cluster1", "instanceType": "t2.micro", "count": 1}],
 	"targets": [{"kind": "direct"}], "load": {"kind": "burst", "requests": 10, "timeout": "2s"},
-	"work": {"sleep": "200ms"}, "blocks": 1, "shards": 1}`
+	"work": {"sleep": "400ms"}, "blocks": 1, "shards": 1}`
 
 // tinyProxied is the same through the proxy.
 var tinyProxied = with(tiny, `{"targets": [{"kind": "proxy", "strategy": "round-robin"}]}`)

@@ -164,7 +164,7 @@ func (e engine) tell(o command.Run, results string, keys bench.RunKeys, end outc
 	r, err := readReport(filepath.Join(results, filepath.FromSlash(keys.Report())))
 	if err == nil {
 		sum.Status, sum.Headline, sum.Environment = r.Status, r.Headline, &r.Environment
-		if r.Reason != "" {
+		if r.Reason != "" && end.err != "Leaked" { // whose cause tells why as well
 			sum.Reason = r.Reason
 		}
 		for i := range r.Arms {

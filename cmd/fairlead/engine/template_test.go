@@ -105,21 +105,21 @@ func shorten(v any) {
 // statement is one statement of a role's policies.
 type statement struct {
 	Role    string // "plan", …: the function whose role it is; else the role's logical id without its hash
-	Policy  string // logical id of the resource that holds it
-	Index   int
 	Actions []string
 
+	roleID string
 	holder map[string]any // of the list "Statement"
+	index  int
 }
 
+// name is "setup: ssm:SendCommand document/": the role, the first action, and the
+// end of the first resource's ARN, which tells statements of one action apart.
 func (s statement) name() string {
-	return s.Role + ": " + strings.Join(s.Actions, " ") + " on " + s.resource()
+	return strings.TrimSpace(s.Role + ": " + s.Actions[0] + " " + s.resource())
 }
 
-// resource is the last part of the first resource, which tells statements with
-// the same actions apart.
 func (s statement) resource() string {
-	first := s.holder["Statement"].([]any)[s.Index].(map[string]any)["Resource"]
+	first := s.holder["Statement"].([]any)[s.index].(map[string]any)["Resource"]
 	if list, ok := first.([]any); ok {
 		first = list[0]
 	}
@@ -131,12 +131,10 @@ func (s statement) resource() string {
 				text.WriteString(s)
 			}
 		}
-		return text.String()[strings.LastIndexByte(text.String(), ':')+1:]
+		arn := text.String()
+		return strings.Trim(arn[strings.LastIndexByte(arn, ':')+1:], "/*")
 	}
-	if s, ok := first.(string); ok {
-		return s
-	}
-	return "a resource"
+	return "" // everything, or a resource whole
 }
 
 // statements lists what the roles are allowed.
@@ -152,13 +150,13 @@ func (d document) statements() []statement {
 		return strings.TrimRight(role, "0123456789ABCDEF")
 	}
 	var all []statement
-	add := func(role, policy string, holder any) {
+	add := func(role string, holder any) {
 		h := holder.(map[string]any)
 		for i, s := range h["Statement"].([]any) {
 			if at(s, "Effect") != "Allow" {
 				continue
 			}
-			one := statement{Role: name(role), Policy: policy, Index: i, holder: h}
+			one := statement{Role: name(role), roleID: role, holder: h, index: i}
 			switch a := at(s, "Action").(type) {
 			case string:
 				one.Actions = []string{a}
@@ -174,13 +172,13 @@ func (d document) statements() []statement {
 	for _, id := range slices.Sorted(maps.Keys(roles)) {
 		policies, _ := roles[id]["Policies"].([]any)
 		for _, p := range policies {
-			add(id, id, at(p, "PolicyDocument"))
+			add(id, at(p, "PolicyDocument"))
 		}
 	}
 	policies := d.each("AWS::IAM::Policy")
 	for _, id := range slices.Sorted(maps.Keys(policies)) {
 		for _, r := range policies[id]["Roles"].([]any) {
-			add(at(r, "Ref").(string), id, policies[id]["PolicyDocument"])
+			add(at(r, "Ref").(string), policies[id]["PolicyDocument"])
 		}
 	}
 	return all
@@ -188,7 +186,7 @@ func (d document) statements() []statement {
 
 // remove takes a statement out of its policy.
 func (s statement) remove() {
-	s.holder["Statement"] = slices.Delete(slices.Clone(s.holder["Statement"].([]any)), s.Index, s.Index+1)
+	s.holder["Statement"] = slices.Delete(slices.Clone(s.holder["Statement"].([]any)), s.index, s.index+1)
 }
 
 // without takes out every statement that the test names.
