@@ -19,7 +19,6 @@ var (
 	running      = state{16, "running"}
 	shuttingDown = state{32, "shutting-down"}
 	terminated   = state{48, "terminated"}
-	stopping     = state{64, "stopping"}
 	stopped      = state{80, "stopped"}
 )
 

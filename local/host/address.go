@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -40,11 +41,12 @@ const (
 func claimRange(ports []int) (*addresses, error) {
 	start := os.Getpid() * 7
 	var busy error
+	var listener net.ListenConfig // addresses are given by number: nothing waits
 	for i := range 64 {
 		n := firstRange + (start+i)%ranges
 		base := netip.AddrFrom4([4]byte{127, byte(n >> 8), byte(n), 0})
 		address := netip.AddrPortFrom(last(base, 1), metadataPort)
-		claim, err := net.Listen("tcp4", address.String())
+		claim, err := listener.Listen(context.Background(), "tcp4", address.String())
 		if errors.Is(err, syscall.EADDRINUSE) {
 			busy = fmt.Errorf("port %d is in use on this machine (or 64 ranges of addresses are taken): %w", metadataPort, err)
 			continue
@@ -53,7 +55,7 @@ func claimRange(ports []int) (*addresses, error) {
 			return nil, fmt.Errorf("loopback addresses for instances: %w", err)
 		}
 		for _, port := range ports {
-			probe, err := net.Listen("tcp4", net.JoinHostPort(last(base, 1).String(), strconv.Itoa(port)))
+			probe, err := listener.Listen(context.Background(), "tcp4", net.JoinHostPort(last(base, 1).String(), strconv.Itoa(port)))
 			if err != nil {
 				return nil, errors.Join(fmt.Errorf("port %d, which instances need, is in use on this machine: %w", port, err), claim.Close())
 			}

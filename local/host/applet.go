@@ -49,7 +49,7 @@ func ask(name string, args []string, dir string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return 1
 	}
-	io.WriteString(stdout, r.Stdout)
-	io.WriteString(stderr, r.Stderr)
+	fmt.Fprint(stdout, r.Stdout)
+	fmt.Fprint(stderr, r.Stderr)
 	return r.Code
 }

@@ -49,7 +49,7 @@ func TestAwsS3Cp(t *testing.T) {
 	server := httptest.NewServer(front)
 	defer server.Close()
 	h := newHost(t, func(c *Config) {
-		c.Endpoint, c.Scale = server.URL, 1
+		c.Endpoint = server.URL
 		c.Credentials = func(role, session string) (iam.Credentials, error) {
 			keys, _, err := store.AssumeRole(role, session, "ec2.amazonaws.com", time.Hour)
 			return keys, err

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -95,7 +96,7 @@ func TestAddressesComeAgainLate(t *testing.T) {
 	if next, err := a.take(); err != nil || next != first {
 		t.Errorf("the last free address is %v, %v, want %v", next, err, first)
 	}
-	if _, err := a.take(); err != ErrFull {
+	if _, err := a.take(); !errors.Is(err, ErrFull) {
 		t.Errorf("a full range gives %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if code, handled := Applet(os.Args); handled {
-		os.Exit(code)
+		syscall.Exit(code) // os.Exit takes a second with the race detector (atexit_sleep_ms)
 	}
 	switch os.Getenv("HOST_TEST") {
 	case "serve":
@@ -61,7 +62,7 @@ func serve() int {
 func newHost(t *testing.T, change func(*Config)) *Host {
 	t.Helper()
 	c := Config{Dir: t.TempDir(), Registry: filepath.Join(t.TempDir(), "registry"), Endpoint: "http://127.0.0.1:1", Region: "us-east-1",
-		Account: "000000000000", Scale: 0.2, Ports: []int{8000},
+		Account: "000000000000", Scale: 1, Ports: []int{8000},
 		Credentials: func(role, session string) (iam.Credentials, error) {
 			return iam.Credentials{AccessKeyID: "ASIA" + session, SecretAccessKey: "secret", SessionToken: "token", Expires: time.Now().Add(time.Hour)}, nil
 		}}
@@ -204,7 +205,7 @@ func TestInstanceServesOnItsOwnAddress(t *testing.T) {
 func TestCPULimit(t *testing.T) {
 	for _, kind := range []cpu.Kind{"", cpu.StopCont} {
 		t.Run("kind="+string(kind), func(t *testing.T) {
-			h := newHost(t, func(c *Config) { c.Limit = kind })
+			h := newHost(t, func(c *Config) { c.Limit, c.Scale = kind, 0.2 })
 			i := start(t, h, "i-cpu", nil)
 			installWeb(t, i)
 			get(t, i, "/")

@@ -160,7 +160,7 @@ func (i *Instance) Kill() {
 	select {
 	case <-i.done:
 	default:
-		i.command.Process.Signal(syscall.SIGKILL) // an error means that it has ended
+		_ = i.command.Process.Signal(syscall.SIGKILL) // an error means that it has ended
 	}
 }
 
@@ -177,7 +177,7 @@ func (i *Instance) dropDisk() {
 	}
 	defer root.Close()
 	for _, dir := range []string{"bin", "work", "root/opt", "root/tmp", "root/var/tmp", "root/home"} {
-		root.RemoveAll(dir) // what resists goes with the host's folder
+		_ = root.RemoveAll(dir) // what resists goes with the host's folder
 	}
 }
 
@@ -196,7 +196,7 @@ func (i *Instance) wait() {
 		used, _ = i.group.Usage()
 		left = i.group.Remove(ctx)
 	}
-	i.metadata.Close()
+	_ = i.metadata.Close() // its connections end, whatever they answer
 	i.dropDisk()
 	if left == nil {
 		left = i.host.entry.set(i.ID, nil)

@@ -33,8 +33,8 @@ type entry struct {
 }
 
 type note struct {
-	Dir       string                `json:"dir"` // of instances; removed with the note
-	Instances map[string]*leftovers `json:"instances"`
+	Dir       string               `json:"dir"` // of instances; removed with the note
+	Instances map[string]leftovers `json:"instances"`
 }
 
 // leftovers is what one instance may leave.
@@ -58,7 +58,7 @@ func newEntry(registry, dir string) (*entry, error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(fmt.Errorf("registry: %w", err), f.Close())
 	}
-	e := &entry{file: f, content: note{Dir: dir, Instances: map[string]*leftovers{}}}
+	e := &entry{file: f, content: note{Dir: dir, Instances: map[string]leftovers{}}}
 	return e, e.set("", nil)
 }
 
@@ -67,7 +67,7 @@ func (e *entry) set(id string, l *leftovers) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if l != nil {
-		e.content.Instances[id] = l
+		e.content.Instances[id] = *l
 	} else {
 		delete(e.content.Instances, id)
 	}
@@ -126,7 +126,7 @@ func cleanOne(ctx context.Context, f *os.File) (removed []string, err error) {
 	}
 	for id, l := range n.Instances {
 		if l.PID > 1 && startTime(l.PID) == l.Started {
-			syscall.Kill(l.PID, syscall.SIGKILL)
+			_ = syscall.Kill(l.PID, syscall.SIGKILL)
 		}
 		if e := cpu.Remove(ctx, l.Cgroups); e != nil {
 			err = errors.Join(err, e)

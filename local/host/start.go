@@ -73,7 +73,7 @@ func (h *Host) Start(ctx context.Context, spec Spec) (_ *Instance, err error) {
 	}
 	i := &Instance{ID: spec.ID, Addr: spec.Addr, Dir: filepath.Join(h.config.Dir, instancesDir, spec.ID), host: h, spec: spec,
 		launched: time.Now(), tags: maps.Clone(spec.Tags), done: make(chan struct{})}
-	var undo []func()
+	var undo []func() // failures here are not told: the first one is
 	defer func() {
 		if err != nil {
 			for n := len(undo) - 1; n >= 0; n-- {
@@ -89,23 +89,23 @@ func (h *Host) Start(ctx context.Context, spec Spec) (_ *Instance, err error) {
 	if err := i.furnish(filepath.Join(h.config.Dir, appletFile)); err != nil {
 		return nil, err
 	}
-	undo = append(undo, func() { os.RemoveAll(i.Dir) })
+	undo = append(undo, func() { _ = os.RemoveAll(i.Dir) })
 	left := &leftovers{}
 	if h.limit == cpu.CgroupV1 || h.limit == cpu.CgroupV2 {
 		if i.group, err = h.cgroups.New(fmt.Sprintf("fairlead-%d-%s", os.Getpid(), i.ID)); err != nil {
 			return nil, err
 		}
-		undo = append(undo, func() { i.group.Remove(ctx) })
+		undo = append(undo, func() { _ = i.group.Remove(ctx) })
 		left.Cgroups = i.group.Paths()
 		if err := h.entry.set(i.ID, left); err != nil {
 			return nil, err
 		}
 	}
-	undo = append(undo, func() { h.entry.set(i.ID, nil) })
-	if err := i.serveMetadata(); err != nil {
+	undo = append(undo, func() { _ = h.entry.set(i.ID, nil) })
+	if err := i.serveMetadata(ctx); err != nil {
 		return nil, err
 	}
-	undo = append(undo, func() { i.metadata.Close() })
+	undo = append(undo, func() { _ = i.metadata.Close() })
 	if err := h.launch(ctx, i); err != nil {
 		return nil, err
 	}
@@ -148,13 +148,13 @@ func (i *Instance) furnish(applet string) error {
 	return nil
 }
 
-func (i *Instance) serveMetadata() error {
-	l, err := net.Listen("tcp4", metadataAddress(i.Addr))
+func (i *Instance) serveMetadata(ctx context.Context) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp4", metadataAddress(i.Addr))
 	if err != nil {
 		return fmt.Errorf("metadata service: %w", err)
 	}
 	i.metadata = &http.Server{Handler: imds.New(i.describe, i.host.config.Credentials), ReadHeaderTimeout: 5 * time.Second}
-	go i.metadata.Serve(l) // until wait closes it
+	go func() { _ = i.metadata.Serve(l) }() // until wait closes it
 	return nil
 }
 
@@ -236,8 +236,7 @@ func (h *Host) launchIn(ctx context.Context, i *Instance, m mode) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			cmd.Process.Kill()
-			cmd.Wait()
+			_, _ = cmd.Process.Kill(), cmd.Wait() // why it ends is known
 		}
 	}()
 	readyWrite.Close()
@@ -253,10 +252,7 @@ func (h *Host) launchIn(ctx context.Context, i *Instance, m mode) (err error) {
 	if err := json.NewEncoder(bootWrite).Encode(boot); err != nil {
 		return err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		readyRead.SetReadDeadline(deadline)
-	}
-	stop := context.AfterFunc(ctx, func() { readyRead.SetReadDeadline(time.Now()) })
+	stop := context.AfterFunc(ctx, func() { readyRead.Close() }) // the read ends
 	defer stop()
 	var ready supervisor.Ready
 	if err := json.NewDecoder(readyRead).Decode(&ready); err != nil {

@@ -17,7 +17,7 @@ func unit(name, text string) string {
 }
 
 func TestSystemctl(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.Scale = 1 })
+	h := newHost(t, nil)
 	i := start(t, h, "i-ctl", nil)
 	for _, row := range []struct {
 		why, script string
@@ -81,7 +81,7 @@ func until(t *testing.T, i *Instance, script string) string {
 }
 
 func TestServicesRestart(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.Scale = 1 })
+	h := newHost(t, nil)
 	i := start(t, h, "i-again", nil)
 	run(t, i, unit("crash.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=/bin/sh -c 'sleep 0.02; exit 1'\nRestart=on-failure\nRestartSec=10ms\n")+
 		unit("limit.service", "[Unit]\nStartLimitBurst=3\n[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1ms\n")+
@@ -100,7 +100,7 @@ func TestServicesRestart(t *testing.T) {
 }
 
 func TestStopSignalsAndKills(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.Scale = 1 })
+	h := newHost(t, nil)
 	i := start(t, h, "i-stop", nil)
 	out, errText, code := run(t, i, unit("deaf.service", "[Service]\nExecStart=/bin/bash -c 'trap \"\" TERM; echo ready; while :; do sleep 0.01; done'\nTimeoutStopSec=100ms\n")+
 		unit("polite.service", "[Service]\nExecStart=/bin/bash -c 'trap \"echo bye; exit 0\" INT; echo ready; while :; do sleep 0.01; done'\nKillSignal=SIGINT\n")+`
@@ -116,7 +116,7 @@ systemctl show deaf -p Result --value; journalctl -u polite | grep -c bye`)
 }
 
 func TestTimerShutsDown(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.Scale = 1 })
+	h := newHost(t, nil)
 	at := time.Now().Add(1100 * time.Millisecond).Truncate(time.Second).Add(time.Second).UTC()
 	ttl := func(at time.Time) []byte {
 		return []byte("#!/bin/bash\n" + unit("ttl.service", "[Service]\nType=oneshot\nExecStart=/usr/sbin/shutdown -h now\n") +
@@ -160,7 +160,7 @@ func TestPrivateFolders(t *testing.T) {
 }
 
 func TestJournalIsBounded(t *testing.T) {
-	h := newHost(t, func(c *Config) { c.Scale = 1 })
+	h := newHost(t, nil)
 	i := start(t, h, "i-log", nil)
 	run(t, i, unit("loud.service", "[Service]\nType=oneshot\nExecStart=/bin/bash -c 'head -c 100000 /dev/zero | tr \"\\\\0\" x; echo; yes 0123456789 | head -c 2000000; echo last'\n")+"systemctl start loud")
 	until(t, i, "journalctl -u loud -n 20 | grep 'last$'")

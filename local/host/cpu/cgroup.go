@@ -111,7 +111,7 @@ func (g *Group) Remove(ctx context.Context) error { return Remove(ctx, g.Paths()
 
 func (g *Group) removeNow() {
 	for _, dir := range g.Paths() {
-		os.Remove(dir) // it is empty: nothing was added
+		_ = os.Remove(dir) // it is empty: nothing was added
 	}
 }
 
@@ -142,7 +142,7 @@ func killAll(dir string) {
 	text, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	for _, field := range strings.Fields(string(text)) {
 		if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
-			syscall.Kill(pid, syscall.SIGKILL)
+			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (t *throttle) step(now time.Time) time.Duration {
 
 func (t *throttle) signal(s syscall.Signal) {
 	for _, pid := range t.tree {
-		syscall.Kill(pid, s)
+		_ = syscall.Kill(pid, s) // it may have ended
 	}
 }
 

@@ -23,7 +23,7 @@ func listen(dir string) (net.Listener, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return net.Listen("unix", fmt.Sprintf("/proc/self/fd/%d/%s", f.Fd(), socket))
+	return new(net.ListenConfig).Listen(context.Background(), "unix", fmt.Sprintf("/proc/self/fd/%d/%s", f.Fd(), socket))
 }
 
 // Call makes one request to the supervisor of the instance whose folder is
@@ -73,7 +73,7 @@ func (s *supervisor) answer(conn net.Conn) {
 	defer cancel()
 	go func() { // the caller hangs up: its script is cancelled
 		var none json.RawMessage
-		decoder.Decode(&none)
+		_ = decoder.Decode(&none) // nothing comes but the end
 		cancel()
 	}()
 	if err := json.NewEncoder(conn).Encode(s.do(ctx, q)); err != nil {

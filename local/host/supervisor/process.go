@@ -120,11 +120,11 @@ func limitFiles(n uint64) (restore func(), err error) {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: min(n, old.Max), Max: old.Max}); err != nil {
 		return nil, err
 	}
-	return func() { syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) }, nil
+	return func() { _ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &old) }, nil // going back is always allowed
 }
 
-// signal goes to the child's whole process group.
-func (c *process) signal(s syscall.Signal) { syscall.Kill(-c.pid, s) }
+// signal goes to the child's whole process group, if there is one still.
+func (c *process) signal(s syscall.Signal) { _ = syscall.Kill(-c.pid, s) }
 
 // stop asks with s, then after grace kills the group, and returns when the
 // child has been reaped.

@@ -100,15 +100,17 @@ func (o *output) started() {
 	o.copying = true
 	go func() {
 		defer close(o.done)
-		io.Copy(o.file, io.LimitReader(o.read, MaxOutput))
-		io.Copy(io.Discard, o.read) // the writer must not block, nor get SIGPIPE
+		_, _ = io.Copy(o.file, io.LimitReader(o.read, MaxOutput))
+		_, _ = io.Copy(io.Discard, o.read) // the writer must not block, nor get SIGPIPE
 	}()
 }
 
 // settle waits until all that the ended script wrote is in the file. A pipe
 // that a background process still holds gives it up after a moment.
 func (o *output) settle() {
-	o.read.SetReadDeadline(soon())
+	if o.read.SetReadDeadline(soon()) != nil {
+		o.read.Close()
+	}
 	<-o.done
 }
 

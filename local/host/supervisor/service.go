@@ -159,7 +159,7 @@ func (v *service) activate(u *systemd.Unit, stopping <-chan struct{}, started ch
 		select {
 		case <-stopping:
 			return "inactive", "dead"
-		case <-time.After(u.Service.RestartSec):
+		case <-time.After(u.Service.RestartDelay):
 		}
 		v.mu.Lock()
 		v.restarts++
@@ -291,7 +291,7 @@ func (v *service) end(u *systemd.Unit, p *process) (killed bool) {
 	if u.Service.KillMode == "control-group" {
 		return p.stop(u.Service.KillSignal, u.Service.TimeoutStop)
 	}
-	syscall.Kill(p.pid, u.Service.KillSignal)
+	_ = syscall.Kill(p.pid, u.Service.KillSignal)
 	timer := time.NewTimer(u.Service.TimeoutStop)
 	defer timer.Stop()
 	select {
@@ -302,7 +302,7 @@ func (v *service) end(u *systemd.Unit, p *process) (killed bool) {
 	if u.Service.KillMode == "mixed" {
 		p.signal(syscall.SIGKILL)
 	} else {
-		syscall.Kill(p.pid, syscall.SIGKILL)
+		_ = syscall.Kill(p.pid, syscall.SIGKILL)
 	}
 	<-p.done
 	return killed

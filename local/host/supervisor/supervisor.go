@@ -71,7 +71,7 @@ func Main() int {
 	}
 	go func() { // the host's end of the pipe closes when the host dies
 		var none json.RawMessage
-		decoder.Decode(&none)
+		_ = decoder.Decode(&none) // nothing comes but the end
 		s.killTree()
 		os.Exit(1)
 	}()
@@ -204,7 +204,7 @@ func (s *supervisor) killTree() {
 			return
 		}
 		for _, pid := range pids {
-			syscall.Kill(pid, syscall.SIGKILL)
+			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 		time.Sleep(time.Millisecond) // the reaper needs a moment
 	}

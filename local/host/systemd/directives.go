@@ -100,7 +100,7 @@ func (u *Unit) setService(name, value string) (err error) {
 		}
 		for _, w := range words {
 			if name, _, ok := strings.Cut(w, "="); !ok || !isName(name) {
-				return fmt.Errorf("Environment=%s is not NAME=value", w)
+				return fmt.Errorf("%q in Environment= is not NAME=value", w)
 			}
 		}
 		s.Environment = append(s.Environment, words...)
@@ -116,7 +116,7 @@ func (u *Unit) setService(name, value string) (err error) {
 		}
 		s.WorkingDirectory = value
 	case "RestartSec":
-		s.RestartSec, err = Span(value)
+		s.RestartDelay, err = Span(value)
 	case "TimeoutStartSec":
 		s.TimeoutStart, err = timeout(value)
 	case "TimeoutStopSec":
@@ -170,7 +170,7 @@ func (u *Unit) setTimer(name, value string) (err error) {
 		t.Persistent, err = boolean(value)
 	case "Unit":
 		if path.Ext(value) != ".service" {
-			return fmt.Errorf("Unit=%s: a timer can start services only", value)
+			return fmt.Errorf("%q in Unit=: a timer can start services only", value)
 		}
 		t.Unit = value
 	case "AccuracySec": // timers here are always on time

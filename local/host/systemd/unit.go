@@ -26,10 +26,10 @@ type Service struct {
 	ExecStart        []Command // exactly one unless Type is oneshot
 	Environment      []string  // "NAME=value"
 	EnvironmentFiles []EnvironmentFile
-	WorkingDirectory string // empty: /
-	Restart          string // no, on-success, on-failure, on-abnormal or always
-	RestartSec       time.Duration
-	StartLimit       int // starts per StartInterval before the unit is given up; 0: no limit
+	WorkingDirectory string        // empty: /
+	Restart          string        // no, on-success, on-failure, on-abnormal or always
+	RestartDelay     time.Duration // RestartSec=
+	StartLimit       int           // starts per StartInterval before the unit is given up; 0: no limit
 	StartInterval    time.Duration
 	TimeoutStart     time.Duration
 	TimeoutStop      time.Duration
@@ -62,7 +62,7 @@ func Parse(name, text string) (*Unit, error) {
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	switch path.Ext(name) {
 	case ".service":
-		u.Service = &Service{Type: "simple", Restart: "no", RestartSec: 100 * time.Millisecond, StartLimit: 5, StartInterval: 10 * time.Second,
+		u.Service = &Service{Type: "simple", Restart: "no", RestartDelay: 100 * time.Millisecond, StartLimit: 5, StartInterval: 10 * time.Second,
 			TimeoutStart: 90 * time.Second, TimeoutStop: 90 * time.Second, KillSignal: syscall.SIGTERM, KillMode: "control-group",
 			StdoutJournal: true, StderrJournal: true}
 		sections["Service"] = true

@@ -39,7 +39,7 @@ func TestParseService(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := u.Service
-	if s.Type != "exec" || s.Restart != "on-failure" || s.RestartSec != 500*time.Millisecond || s.TimeoutStop != 5*time.Second ||
+	if s.Type != "exec" || s.Restart != "on-failure" || s.RestartDelay != 500*time.Millisecond || s.TimeoutStop != 5*time.Second ||
 		s.KillSignal != syscall.SIGINT || s.NoFile != 65536 || s.StartLimit != 0 {
 		t.Errorf("service read wrongly: %+v", s)
 	}
