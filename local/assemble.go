@@ -86,7 +86,7 @@ func (c *Cloud) instanceCredentials(roleARN, session string) (iam.Credentials, e
 
 // publish hands a status change of an execution to the event bus.
 func (c *Cloud) publish(e states.Event) {
-	c.events.Publish(events.Event{Source: e.Source, DetailType: e.DetailType, Resources: e.Resources, Time: e.Time, Detail: json.RawMessage(e.Detail)})
+	c.events.Publish(events.Event{Source: e.Source, DetailType: e.DetailType, Resources: e.Resources, Time: e.Time, Detail: e.Detail})
 }
 
 // The rest of this file fits one service to the interface of another.

@@ -27,10 +27,10 @@ func run(args []string, s command.IO) int {
 	defer stop()
 	become := func(ctx context.Context, plan []byte) (int, error) {
 		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil: // then err only says that the compiler was stopped
 			return command.ExitInterrupted, nil
-		}
-		if err != nil {
+		case err != nil:
 			return command.ExitFailed, err
 		}
 		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan, parent)

@@ -101,6 +101,7 @@ func (c *conn) date(request []byte) (dateProbe, error) {
 	if err != nil {
 		return p, err
 	}
+	defer resp.Body.Close()
 	p.received = time.Now()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
 		return p, err

@@ -38,12 +38,12 @@ func (s *sleeper) sleep(ctx context.Context, d time.Duration) error {
 		expired := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
 			defer close(expired)
-			s.file.SetReadDeadline(time.Unix(1, 0))
+			_ = s.file.SetReadDeadline(time.Unix(1, 0)) // fails only on a closed file, whose Read fails as well
 		})
 		defer func() {
 			if !stop() {
 				<-expired
-				s.file.SetReadDeadline(time.Time{})
+				_ = s.file.SetReadDeadline(time.Time{})
 			}
 		}()
 	}

@@ -172,7 +172,7 @@ func (s *Service) attempt(fn *function, id string, payload []byte) (r Result, lo
 func (sb *sandbox) awaitInit(id string, limit time.Duration) []byte {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	body := []byte(nil)
+	var body []byte
 	select {
 	case <-sb.ready:
 		return nil
