@@ -121,7 +121,7 @@ func TestArmsSumValidTrialsOnly(t *testing.T) {
 			t.Errorf("%s: histogram ends at %+v, max %v", a.Name, last, a.LatencyMs.Max)
 		}
 	}
-	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "Invalid, and left out of every figure: 1 of 10 trials; the first because late.") {
+	if w := strings.Join(r.Warnings, "\n"); !strings.Contains(w, "Invalid, and left out of every arm's figures: 1 of 10 trials, because late.") {
 		t.Errorf("warnings: %s", w)
 	}
 }
@@ -223,6 +223,30 @@ func TestHeadlineOfManyArms(t *testing.T) {
 	} {
 		if got := answer(bench.Report{Arms: tc.arms, Comparisons: tc.comparisons}); got != tc.want {
 			t.Errorf("%s:\n%s, want\n%s", tc.why, got, tc.want)
+		}
+	}
+}
+
+// A bold row says "this one": only where the comparisons do.
+func TestOnlyASureArmIsMarked(t *testing.T) {
+	c := func(a, b string, v bench.Verdict) bench.Comparison {
+		return bench.Comparison{A: a, B: b, Metric: "p99", Verdict: v, Blocks: 5}
+	}
+	for _, tc := range []struct {
+		why         string
+		comparisons []bench.Comparison
+		want        bool
+	}{
+		{"nothing was compared", nil, false},
+		{"better than all", []bench.Comparison{c("a", "b", bench.Better), c("c", "a", bench.Worse)}, true},
+		{"better and the same", []bench.Comparison{c("a", "b", bench.Better), c("a", "c", bench.Same)}, true},
+		{"the same as all", []bench.Comparison{c("a", "b", bench.Same)}, false},
+		{"one is open", []bench.Comparison{c("a", "b", bench.Better), c("a", "c", bench.Unsure)}, false},
+		{"one is better", []bench.Comparison{c("a", "b", bench.Better), c("c", "a", bench.Better)}, false},
+		{"others' comparisons do not count", []bench.Comparison{c("a", "b", bench.Better), c("b", "c", bench.Unsure)}, true},
+	} {
+		if got := surelyBest(bench.Report{Comparisons: tc.comparisons}, "a"); got != tc.want {
+			t.Errorf("%s: %v", tc.why, got)
 		}
 	}
 }

@@ -145,6 +145,9 @@ func pair(r bench.Report, c bench.Comparison) string {
 		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s has a p99 of %s and %s one of %s%s.",
 			tooFew(c.Blocks), stat.MinBlocks, a, millis(x), b, millis(y), shared)
 	}
+	if c.BlocksNeeded == 0 { // more blocks would not help
+		return c.Sentence
+	}
 	return "Not certain yet. " + c.Sentence
 }
 

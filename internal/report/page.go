@@ -113,7 +113,7 @@ func newPage(r bench.Report) (page, error) {
 	}
 	p := page{Style: template.CSS(pageStyle), R: r, Local: r.Environment.Kind != "aws", Stamp: stamp(r.Environment),
 		Answer: unbroken.Replace(strings.TrimSuffix(r.Headline, where(r))), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
-	p.Arms = armViews(r.Arms)
+	p.Arms = armViews(r)
 	p.Latency = latencyChart(r.Arms)
 	p.Pairs = pairViews(r.Comparisons)
 	p.CPU = cpuChart(r.CPU, groupColours(r.CPU))
@@ -169,7 +169,26 @@ func facts(r bench.Report, p page) []fact {
 	}
 }
 
-func armViews(arms []bench.ArmResult) []armView {
+// surelyBest tells whether an arm may be marked: its p99 is no worse in any
+// comparison, and better in one.
+func surelyBest(r bench.Report, name string) bool {
+	beats := false
+	for _, c := range r.Comparisons {
+		if c.Metric != "p99" || c.A != name && c.B != name {
+			continue
+		}
+		switch {
+		case c.Verdict == bench.Better && c.A == name, c.Verdict == bench.Worse && c.B == name:
+			beats = true
+		case c.Verdict != bench.Same:
+			return false
+		}
+	}
+	return beats
+}
+
+func armViews(r bench.Report) []armView {
+	arms := r.Arms
 	var views []armView
 	var slowest float64
 	best := -1
@@ -183,7 +202,7 @@ func armViews(arms []bench.ArmResult) []armView {
 		l := a.LatencyMs
 		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
 			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: count(a.Errors),
-			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: i == best && len(arms) > 1}
+			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: i == best && surelyBest(r, a.Name)}
 		if a.USDPerMillion > 0 {
 			v.USD = dollars(a.USDPerMillion)
 		}

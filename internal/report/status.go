@@ -130,7 +130,11 @@ func runWarnings(in Input, r bench.Report) []string {
 		}
 	}
 	if invalid > 0 {
-		w = append(w, fmt.Sprintf("Invalid, and left out of every figure: %d of %d trials; the first because %s.", invalid, len(r.Trials), first))
+		because := ", because "
+		if invalid > 1 {
+			because = "; the first because "
+		}
+		w = append(w, fmt.Sprintf("Invalid, and left out of every arm's figures: %d of %d trials%s%s.", invalid, len(r.Trials), because, first))
 	}
 	for _, a := range r.Arms {
 		if a.Requests > 0 && float64(a.Errors) > 0.001*float64(a.Requests) {

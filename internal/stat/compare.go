@@ -58,7 +58,7 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 					c.BlocksNeeded = r.BlocksNeeded()
 				}
 				c.Sentence = sentence(m, c)
-				if x, y := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && math.Abs(x-y) > maxFailedGap {
+				if x, y := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && (math.Abs(x-y) > maxFailedGap || max(x, y) > maxFailed) {
 					c.Verdict, c.BlocksNeeded = bench.Unsure, 0
 					c.Sentence = fmt.Sprintf("The %s of %s and %s cannot be compared: %.2g %% against %.2g %% of their requests failed, and only the others have a latency.", m.phrase, c.A, c.B, x*100, y*100)
 				}
@@ -74,7 +74,11 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 }
 
 // maxFailedGap is how far the shares of failed requests of two arms may lie apart.
-const maxFailedGap = 0.01
+// Where most requests of an arm failed, its latencies are an exception's.
+const (
+	maxFailedGap = 0.01
+	maxFailed    = 0.5
+)
 
 // failedShares are the shares of failed requests of two arms in the blocks that
 // have both.
