@@ -120,6 +120,7 @@ type TrialRow struct {
 	Requests  int       `json:"requests"`
 	Errors    int       `json:"errors"`
 	Seconds   float64   `json:"seconds"`
+	SendSpan  float64   `json:"sendSpan"` // seconds from the first to the last send
 	RPS       float64   `json:"rps"`
 	LatencyMs Latency   `json:"latencyMs"`
 	SendLag   SendLag   `json:"sendLag"`

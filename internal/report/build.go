@@ -75,6 +75,7 @@ func trialRows(in Input) []bench.TrialRow {
 		if measured {
 			row.Requests, row.Errors, row.Seconds, row.RPS = tally.Requests, tally.Errors, tally.Seconds, tally.RPS
 			row.LatencyMs, row.SendLag, row.WorkerCPU, row.T0 = tally.LatencyMs, tally.SendLag, tally.WorkerCPU, tally.T0.UTC()
+			row.SendSpan = tally.LastSend.Sub(tally.FirstSend).Seconds()
 			row.Status, row.Reasons = "ok", slices.Clone(tally.Invalid)
 			if len(tally.Invalid) > 0 {
 				row.Status = "invalid"

@@ -14,7 +14,7 @@ import (
 // TrialsCSV is a row a trial, in the order they ran; latencies in milliseconds.
 func TrialsCSV(r bench.Report) []byte {
 	rows := [][]string{{"trial", "block", "arm", "status", "reasons", "t0", "requests", "errors", "seconds", "rps",
-		"mean_ms", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "send_lag_p99_us", "late_share", "worker_cpu", "environment"}}
+		"mean_ms", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "send_lag_p99_us", "late_share", "worker_cpu", "send_span_s", "environment"}}
 	for _, t := range r.Trials {
 		l := t.LatencyMs
 		t0 := ""
@@ -24,7 +24,7 @@ func TrialsCSV(r bench.Report) []byte {
 		rows = append(rows, []string{t.Key, strconv.Itoa(t.Block), t.Arm, t.Status, strings.Join(t.Reasons, "; "), t0,
 			strconv.Itoa(t.Requests), strconv.Itoa(t.Errors), figure(t.Seconds), figure(t.RPS),
 			figure(l.Mean), figure(l.P50), figure(l.P90), figure(l.P99), figure(l.P999), figure(l.Max),
-			strconv.FormatInt(t.SendLag.P99, 10), figure(t.SendLag.Late), figure(t.WorkerCPU), r.Environment.Kind})
+			strconv.FormatInt(t.SendLag.P99, 10), figure(t.SendLag.Late), figure(t.WorkerCPU), figure(t.SendSpan), r.Environment.Kind})
 	}
 	return table(rows)
 }
