@@ -100,7 +100,8 @@ func (s *Service) sendCommand(_ context.Context, r *gateway.Request) (any, error
 		i := &invocation{command: c, instance: id, cancel: cancel, status: "Pending", details: "Pending", code: -1, step: scripts[0].name}
 		c.invocations = append(c.invocations, i)
 		s.running.Add(1)
-		go s.invoke(ctx, i, s.agents[id], scripts)
+		a := *s.agents[id] // as it is now: register refreshes the agent
+		go s.invoke(ctx, i, &a, scripts)
 	}
 	s.forget()
 	s.commands = append(s.commands, c)
