@@ -114,8 +114,19 @@ func Clean(ctx context.Context, registry string) (removed []string, err error) {
 		removed = append(removed, more...)
 		err = errors.Join(err, cleanErr, f.Close())
 	}
+	if parent, none := cpu.Find(); none == nil {
+		parent.RemoveEmpty(groupPrefix, func(name string) bool {
+			pid, _, _ := strings.Cut(strings.TrimPrefix(name, groupPrefix), "-")
+			_, gone := os.Stat("/proc/" + pid)
+			return errors.Is(gone, os.ErrNotExist)
+		})
+	}
 	return removed, err
 }
+
+// groupPrefix begins the name of each instance's cgroup; the pid of its cloud
+// process and the instance's id follow.
+const groupPrefix = "fairlead-"
 
 func cleanOne(ctx context.Context, f *os.File) (removed []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)

@@ -92,7 +92,7 @@ func (h *Host) Start(ctx context.Context, spec Spec) (_ *Instance, err error) {
 	undo = append(undo, func() { _ = os.RemoveAll(i.Dir) })
 	left := &leftovers{}
 	if h.limit == cpu.CgroupV1 || h.limit == cpu.CgroupV2 {
-		if i.group, err = h.cgroups.New(fmt.Sprintf("fairlead-%d-%s", os.Getpid(), i.ID)); err != nil {
+		if i.group, err = h.cgroups.New(fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), i.ID)); err != nil {
 			return nil, err
 		}
 		undo = append(undo, func() { _ = i.group.Remove(ctx) })

@@ -135,6 +135,20 @@ func Remove(ctx context.Context, paths []string) error {
 	return nil
 }
 
+// RemoveEmpty removes the groups of this place that have a name with the
+// prefix, that dead says yes to, and that nothing runs in: those whose note was
+// lost with its registry. It kills nothing, so that it can do no harm.
+func (p Parent) RemoveEmpty(prefix string, dead func(name string) bool) {
+	for _, parent := range []string{p.cpu, p.usage} {
+		groups, _ := filepath.Glob(filepath.Join(parent, prefix+"*"))
+		for _, dir := range groups {
+			if dead(filepath.Base(dir)) {
+				_ = os.Remove(dir) // refused by the kernel when something runs in it
+			}
+		}
+	}
+}
+
 func killAll(dir string) {
 	if write(dir, "cgroup.kill", "1") == nil { // version 2, Linux 5.14
 		return

@@ -107,3 +107,23 @@ func TestScale(t *testing.T) {
 		}
 	}
 }
+
+func TestRemoveEmptyTakesDeadAndEmptyOnly(t *testing.T) {
+	root := tree(t, "fairlead-1-busy/cgroup.procs", "7\n", "other-1/cgroup.procs", "")
+	for _, empty := range []string{"fairlead-1-empty", "fairlead-2-alive", "other-2"} {
+		if err := os.Mkdir(filepath.Join(root, empty), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Parent{CgroupV2, root, root}.RemoveEmpty("fairlead-", func(name string) bool { return !strings.HasSuffix(name, "alive") })
+	left, err := filepath.Glob(filepath.Join(root, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range left {
+		left[n] = filepath.Base(left[n])
+	}
+	if got := strings.Join(left, " "); got != "fairlead-1-busy fairlead-2-alive other-1 other-2" {
+		t.Errorf("left: %s", got)
+	}
+}
