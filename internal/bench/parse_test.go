@@ -80,6 +80,7 @@ func TestBadPlansNameTheMistakeAndTheFix(t *testing.T) {
 			[]string{`clusters[1].name is "a", as clusters[0] already is`}},
 		{"the proxy's own name", `{"clusters": [{"name": "proxy", "instanceType": "t2.micro", "count": 1}]}`, []string{`clusters[0].name is "proxy"`}},
 		{"unknown type", `{"proxy": {"instanceType": "t2.mikro"}}`, []string{`proxy.instanceType is "t2.mikro"`}},
+		{"unknown type where no target needs it", `{"targets": [{"kind": "direct"}], "proxy": {"instanceType": "t2.mikro"}}`, []string{`proxy.instanceType is "t2.mikro"`}},
 		{"arm64 on x86 images", `{"proxy": {"instanceType": "t4g.micro"}}`, []string{`arm64`}},
 		{"bad strategy", `{"targets": [{"kind": "proxy", "strategy": "fastest"}]}`, []string{`targets[0].strategy is "fastest": use one of round-robin`}},
 		{"strategy without balancer", `{"targets": [{"kind": "direct", "strategy": "p2c"}]}`, []string{`targets[0].strategy`}},

@@ -127,7 +127,7 @@ func (p Plan) checkTargets(bad func(string, string, ...any)) {
 			seen[t.String()] = i
 		}
 	}
-	if proxied {
+	if proxied || p.Proxy.InstanceType != "" { // a mistake is one even where it is not used
 		checkType("proxy.instanceType", p.Proxy.InstanceType, bad)
 	}
 }

@@ -78,6 +78,9 @@ func trialRules(a bench.Aim, t bench.Tally) []string {
 	if a.Load.Kind == bench.LoadBurst && t.ShardsDone == t.Shards && t.Planned != a.Load.Requests {
 		why = append(why, fmt.Sprintf("the shards planned %d requests instead of %d", t.Planned, a.Load.Requests))
 	}
+	if t.Requests == 0 && t.ShardsDone > 0 {
+		why = append(why, "no request was sent: use a higher rate, a longer duration or fewer shards")
+	}
 	if t.Requests > 0 && t.Requests == t.Errors {
 		why = append(why, fmt.Sprintf("none of %d requests was answered well (%s)", t.Requests, causes(t.Counts)))
 	}

@@ -100,6 +100,15 @@ func TestATrialWithoutGoodAnswersSaysWhatCame(t *testing.T) {
 	}
 }
 
+// A rate so low that its few seconds hold no arrival has measured nothing.
+func TestATrialWithoutRequestsIsNoEvidence(t *testing.T) {
+	a := bench.Aim{Shards: 1, Load: bench.Load{Kind: bench.LoadRate, Rate: 0.01, Duration: bench.Duration(time.Second)}}
+	tally, _, err := Merge(a, []bench.ShardTally{{}}, [][]byte{nil})
+	if err != nil || fmt.Sprint(tally.Invalid) != "[no request was sent: use a higher rate, a longer duration or fewer shards]" {
+		t.Errorf("invalid %q, %v", tally.Invalid, err)
+	}
+}
+
 // A target whose clock is 7 ms ahead, seen through a Date header that tells
 // whole seconds only, and through answers that take a millisecond.
 func TestClockFromDateHeaders(t *testing.T) {

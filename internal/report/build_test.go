@@ -162,7 +162,7 @@ func TestShortBurstsDoNotHideABusyBalancer(t *testing.T) {
 			}
 		}
 	}
-	if w := strings.Join(Build(in).Warnings, "\n"); !strings.Contains(w, "In 10 trials, each shorter than its seconds of samples, the balancer used more than 85 %") {
+	if w := strings.Join(Build(in).Warnings, "\n"); !strings.Contains(w, "In 10 trials of two seconds or less the balancer used more than 85 %") {
 		t.Errorf("warnings: %s", w)
 	}
 }

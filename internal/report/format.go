@@ -49,6 +49,14 @@ func count(n int) string {
 	return s
 }
 
+// plural counts things: "1 trial", "1,200 trials".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return count(n) + " " + thing + "s"
+}
+
 // rate writes requests per second.
 func rate(rps float64) string {
 	if rps == 0 {

@@ -22,7 +22,7 @@ var pageStyle string
 // HTML is the report as one page that asks nobody for anything: styles and
 // charts are in it, there is no script, and it prints.
 func HTML(r bench.Report) ([]byte, error) {
-	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured}).Parse(pageTemplate)
+	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured, "plural": plural}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's template: %w", err)
 	}

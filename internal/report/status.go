@@ -145,7 +145,7 @@ func runWarnings(in Input, r bench.Report) []string {
 		w = append(w, fmt.Sprintf("Some trials have only %d good answers: with fewer than 100 a trial's p99 is its slowest one.", n))
 	}
 	if busy := busyBalancer(in, r); busy > 0 {
-		w = append(w, fmt.Sprintf("In %d trials, each shorter than its seconds of samples, the balancer used more than 85 %% of its CPU while requests were in flight: it may have held the nodes back.", busy))
+		w = append(w, fmt.Sprintf("In %s of two seconds or less the balancer used more than 85 %% of its CPU while requests were in flight: it may have held the nodes back.", plural(busy, "trial")))
 	}
 	if in.Receipt == nil {
 		w = append(w, "Teardown left no receipt; the fleet's end is unknown.")

@@ -85,7 +85,7 @@ func leftLine(r bench.Report) string {
 	case len(r.Receipt.Left) > 0:
 		return "Left running: " + strings.Join(r.Receipt.Left, ", ") + "."
 	}
-	return fmt.Sprintf("Left running: nothing (%d instances ended).", len(r.Receipt.Ended))
+	return fmt.Sprintf("Left running: nothing (%s ended).", plural(len(r.Receipt.Ended), "instance"))
 }
 
 // printer collects lines.
