@@ -24,7 +24,7 @@ import (
 // run is `fairlead run`: the whole job on a local AWS that lives as long as it.
 func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 	if cost := o.Plan.EstimateCost().USD; cost > o.Plan.MaxUSD {
-		return command.ExitBadInput, fmt.Errorf("the run would cost $%.2f on AWS, above maxUSD $%.2f: use fewer blocks or smaller clusters, or raise maxUSD", cost, o.Plan.MaxUSD)
+		return command.ExitBadInput, fmt.Errorf("the run would cost $%.4g on AWS, above maxUSD %.4g: use fewer blocks or smaller clusters, or raise maxUSD", cost, o.Plan.MaxUSD)
 	}
 	paint := &painter{w: e.Err, width: func() int { return columns(os.Stderr) }, on: e.terminal(os.Stderr) && !o.JSON}
 	paint.show(func(int) string { return "starting the local AWS" })
