@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,10 +28,10 @@ func run(args []string, s command.IO) int {
 	defer stop()
 	become := func(ctx context.Context, plan []byte) (int, error) {
 		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
-		switch {
-		case ctx.Err() != nil: // then err only says that the compiler was stopped
+		if errors.Is(err, interrupt.Err) {
 			return command.ExitInterrupted, nil
-		case err != nil:
+		}
+		if err != nil {
 			return command.ExitFailed, err
 		}
 		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan, parent)

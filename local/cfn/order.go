@@ -32,7 +32,7 @@ func references(path string, v any, found func(path string, r reference), bad fu
 	case "Ref":
 		s, ok := argument.(string)
 		if !ok {
-			bad(path, fmt.Errorf("Ref of %s", describe(argument)))
+			bad(path, fmt.Errorf("a Ref of %s", describe(argument)))
 			return
 		}
 		found(path, reference{name: s})
