@@ -95,7 +95,12 @@ func (h *Host) Start(ctx context.Context, spec Spec) (_ *Instance, err error) {
 		if i.group, err = h.cgroups.New(fmt.Sprintf("%s%d-%s", groupPrefix, os.Getpid(), i.ID)); err != nil {
 			return nil, err
 		}
-		undo = append(undo, func() { _ = i.group.Remove(ctx) })
+		undo = append(undo, func() {
+			// Also when ctx is what ended the start.
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+			defer cancel()
+			_ = i.group.Remove(ctx)
+		})
 		left.Cgroups = i.group.Paths()
 		if err := h.entry.set(i.ID, left); err != nil {
 			return nil, err
