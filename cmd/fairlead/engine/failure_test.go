@@ -32,7 +32,7 @@ func TestSetupFails(t *testing.T) {
 		t.Errorf("report: %s, %s", r.Status, r.Reason)
 	}
 	conforms(t, filepath.Join(e.folder, "report.json"))
-	if said := c.says(e, outcome{status: types.ExecutionStatusFailed}); said != "fairlead: the run failed: "+e.sum.Reason+"\n" {
+	if said := c.says(e, outcome{status: types.ExecutionStatusFailed, cause: e.sum.Reason}); said != "fairlead: the run failed: "+e.sum.Reason+"\n" {
 		t.Errorf("it says %q", said)
 	}
 }
@@ -217,7 +217,7 @@ func TestLeak(t *testing.T) {
 		t.Fatalf("left %v", receipt.Left)
 	}
 	e.fails(command.ExitLeaked, receipt.Left[0])
-	if said := c.says(e, outcome{status: types.ExecutionStatusFailed, err: "Leaked"}); said != "fairlead: leaked: "+e.sum.Reason+"\n" {
+	if said := c.says(e, outcome{status: types.ExecutionStatusFailed, err: "Leaked", cause: e.sum.Reason}); said != "fairlead: leaked: "+e.sum.Reason+"\n" {
 		t.Errorf("it says %q", said)
 	}
 	if status, name := c.status(); status != types.ExecutionStatusFailed || name != "Leaked" {
