@@ -118,7 +118,13 @@ func fate(keys bench.TrialKeys, aim bench.Aim, present []string, lost int) strin
 			begun++
 		}
 	}
-	return fmt.Sprintf("of the lost, %d ended while they loaded and %d never began: see the shard function's log", begun, lost-begun)
+	switch begun {
+	case 0:
+		return "what is missing never began: see the shard function's log"
+	case lost:
+		return "what is missing ended while it loaded: see the shard function's log"
+	}
+	return fmt.Sprintf("of what is missing %d ended while loading and %d never began: see the shard function's log", begun, lost-begun)
 }
 
 // watched says whether the balancer told of the second of the first send.

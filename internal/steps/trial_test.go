@@ -215,9 +215,24 @@ func TestALostNodeSpoilsTheTrialAndNotTheStep(t *testing.T) {
 		t.Errorf("got %+v, %v", line, err)
 	}
 	all := strings.Join(read[bench.Tally](t, m, keysOfR.Trial(proxied).Tally()).Invalid, "\n")
-	for _, want := range []string{"i-2 of one is lost", "of the lost, 0 ended while they loaded and 2 never began"} {
+	for _, want := range []string{"i-2 of one is lost", "what is missing never began"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("reasons %q lack %q", all, want)
+		}
+	}
+}
+
+// Whoever looks for a lost shard must know whether there is anything to find.
+func TestFateOfLostShards(t *testing.T) {
+	keys := keysOfR.Trial("b01-x")
+	done := []string{keys.Lease(0), keys.Shard(0)}
+	for want, present := range map[string][]string{
+		"never began":                             done,
+		"ended while it loaded":                   append(slices.Clone(done), keys.Lease(1), keys.Lease(2)),
+		"1 ended while loading and 1 never began": append(slices.Clone(done), keys.Lease(2)),
+	} {
+		if got := fate(keys, bench.Aim{Shards: 3}, present, 2); !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
