@@ -90,9 +90,9 @@ func TestJudgeOfARunThatIsNotDone(t *testing.T) {
 		}, bench.StatusFailed, "RunFailed", "i-2 (the proxy finds it unhealthy)"},
 		{"it was aborted, and the command asks", func(m *memory, proxied, _ string) JudgeIn {
 			delete(m.objects, keysOfR.Trial(proxied).Tally())
-			m.objects[keysOfR.Cancelled()] = []byte("its execution is ABORTED\n")
+			m.objects[keysOfR.Cancelled()] = []byte("its execution was aborted\n")
 			return JudgeIn{Run: "r"}
-		}, bench.StatusPartial, "RunIncomplete", "its execution is ABORTED"},
+		}, bench.StatusPartial, "RunIncomplete", "its execution was aborted"},
 		{"its fleet is still there", func(*memory, string, string) JudgeIn {
 			return JudgeIn{Run: "r", Execution: execution, Leaked: true}
 		}, bench.StatusLeaked, "Leaked", "not confirmed"},

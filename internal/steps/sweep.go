@@ -81,7 +81,7 @@ func (s *Sweeper) stopped(ctx context.Context, execution, status string) (SweepO
 		// was refused it.
 		return SweepOut{Swept: []Swept{}}, nil
 	}
-	return told(s.sweep(ctx, run, "its execution is "+status, nil))
+	return told(s.sweep(ctx, run, howEnded(status), nil))
 }
 
 // scheduled looks at all machines of the stack.
@@ -150,7 +150,20 @@ func (s *Sweeper) abandoned(ctx context.Context, run string) (string, error) {
 	case status == "RUNNING":
 		return "", nil
 	}
-	return "its execution is " + status, nil
+	return howEnded(status), nil
+}
+
+// howEnded puts an execution's status into words, which the report repeats.
+func howEnded(status string) string {
+	switch status {
+	case "ABORTED":
+		return "its execution was aborted"
+	case "TIMED_OUT":
+		return "its execution timed out"
+	case "FAILED":
+		return "its execution failed"
+	}
+	return "its execution is " + status
 }
 
 // sweep marks the run as cancelled, so that a Launch which outlived its

@@ -256,7 +256,7 @@ func TestInterrupted(t *testing.T) {
 	if counts["ok"]+counts["invalid"] == 0 || counts["skipped"] == 0 {
 		t.Errorf("trials by status: %v", counts)
 	}
-	if b, err := os.ReadFile(filepath.Join(e.folder, "cancelled")); err != nil || !strings.Contains(string(b), "ABORTED") {
+	if b, err := os.ReadFile(filepath.Join(e.folder, "cancelled")); err != nil || !strings.Contains(string(b), "was aborted") {
 		t.Errorf("the marker against launches: %q, %v", b, err)
 	}
 }
