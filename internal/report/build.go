@@ -67,8 +67,16 @@ func trialRows(in Input) []bench.TrialRow {
 	for _, n := range in.Notes {
 		notes[n.Trial] = n
 	}
+	// Trials of which nothing is known from here to the end did not begin.
+	tail := len(in.Record.Trials)
+	for ; tail > 0; tail-- {
+		key := in.Record.Trials[tail-1].Key
+		if _, measured := in.Tallies[key]; measured || notes[key].Status == "failed" {
+			break
+		}
+	}
 	rows := []bench.TrialRow{}
-	for _, t := range in.Record.Trials {
+	for i, t := range in.Record.Trials {
 		row := bench.TrialRow{Trial: t}
 		tally, measured := in.Tallies[t.Key]
 		note, noted := notes[t.Key]
@@ -90,6 +98,8 @@ func trialRows(in Input) []bench.TrialRow {
 			}
 		case noted:
 			row.Status, row.Reasons = "skipped", []string{oneLine(cmp.Or(note.Reason, "no reason was given"))}
+		case !in.Record.Deadline.IsZero() && in.EndedAt.After(in.Record.Deadline) && i >= tail:
+			row.Status, row.Reasons = "skipped", []string{"the run's deadline had passed"}
 		case in.Stopped == "" && in.Failure == "" && in.Ended:
 			// The state machine went through all trials, and its notes have a limit.
 			row.Status, row.Reasons = "failed", []string{"it left no tally; see the execution's history for the reason"}

@@ -188,6 +188,48 @@ func TestHeadlines(t *testing.T) {
 	}
 }
 
+// A burst has no schedule; its span of sends is what a reader can judge it by.
+func TestTrialsTellTheSpanOfTheirSends(t *testing.T) {
+	r := Build(inputs(t)["smoke"]())
+	for _, row := range r.Trials {
+		if row.SendSpan != 0.009 {
+			t.Errorf("%s: %v s, want 9 ms", row.Key, row.SendSpan)
+		}
+	}
+	if csv := string(TrialsCSV(r)); !strings.Contains(csv, ",send_span_s,environment\n") || !strings.Contains(csv, ",0.009,local\n") {
+		t.Errorf("trials.csv lacks the span:\n%s", csv)
+	}
+}
+
+// The state machine passes twenty notes on. What is missing beyond them either
+// failed, or came after the deadline.
+func TestTrialsWithoutANote(t *testing.T) {
+	p := labPlan(t, `{}`)
+	without := func(deadline time.Time, gone ...int) Input {
+		in := sample(p, localARN, byType(p))
+		in.Ended, in.Record.Deadline = true, deadline
+		for _, i := range gone {
+			delete(in.Tallies, in.Record.Trials[i].Key)
+		}
+		return in
+	}
+	early, late := began.Add(time.Second), began.Add(time.Hour)
+	for _, tc := range []struct {
+		why    string
+		in     Input
+		status bench.Status
+		reason string
+	}{
+		{"the last ones, after the deadline", without(early, 7, 8, 9), bench.StatusPartial, "3 of 10 trials did not run: the run's deadline had passed"},
+		{"the last ones, in time", without(late, 8, 9), bench.StatusFailed, "it left no tally"},
+		{"one that others followed", without(early, 3), bench.StatusFailed, "it left no tally"},
+	} {
+		if r := Build(tc.in); r.Status != tc.status || !strings.Contains(r.Reason, tc.reason) {
+			t.Errorf("%s: %s, %s", tc.why, r.Status, r.Reason)
+		}
+	}
+}
+
 // The best of many is no surer than its own comparisons, and names what it beats.
 func TestHeadlineOfManyArms(t *testing.T) {
 	arm := func(cluster, strategy string, p99 float64) bench.ArmResult {
