@@ -111,7 +111,8 @@ func (st *stand) abort(arn string, keys bench.RunKeys) (outcome, error) {
 	if err := waitFor(ctx, st.object(keys.Receipt())); err != nil {
 		return end, fmt.Errorf("the fleet's receipt did not come: %w", err)
 	}
-	payload, err := json.Marshal(map[string]any{"run": keys.Run, "execution": arn})
+	// The run alone: a report that the execution has written itself knows more.
+	payload, err := json.Marshal(map[string]any{"run": keys.Run})
 	if err != nil {
 		return end, err
 	}
