@@ -58,7 +58,7 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 					c.BlocksNeeded = r.BlocksNeeded()
 				}
 				c.Sentence = sentence(m, c)
-				if x, y := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && (math.Abs(x-y) > maxFailedGap || max(x, y) > maxFailed) {
+				if x, y, noise := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && (math.Abs(x-y) > max(maxFailedGap, 2*noise) || max(x, y) > maxFailed) {
 					c.Verdict, c.BlocksNeeded = bench.Unsure, 0
 					c.Sentence = fmt.Sprintf("The %s of %s and %s cannot be compared: %.2g %% against %.2g %% of their requests failed, and only the others have a latency.", m.phrase, c.A, c.B, x*100, y*100)
 				}
@@ -73,26 +73,29 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 	return comparisons
 }
 
-// maxFailedGap is how far the shares of failed requests of two arms may lie apart.
-// Where most requests of an arm failed, its latencies are an exception's.
+// maxFailedGap is how far the shares of failed requests of two arms may lie
+// apart, unless twice the noise of counting so few explains more. Where most
+// requests of an arm failed, its latencies are an exception's.
 const (
 	maxFailedGap = 0.01
 	maxFailed    = 0.5
 )
 
 // failedShares are the shares of failed requests of two arms in the blocks that
-// have both.
-func failedShares(a, b map[int]bench.TrialRow) (x, y float64) {
-	var failed, requests [2]int
+// have both, and the standard error of their difference if they are alike.
+func failedShares(a, b map[int]bench.TrialRow) (x, y, noise float64) {
+	var failed, requests [2]float64
 	for block, t := range a {
 		u, both := b[block]
 		if !both {
 			continue
 		}
-		failed[0], requests[0] = failed[0]+t.Errors, requests[0]+t.Requests
-		failed[1], requests[1] = failed[1]+u.Errors, requests[1]+u.Requests
+		failed[0], requests[0] = failed[0]+float64(t.Errors), requests[0]+float64(t.Requests)
+		failed[1], requests[1] = failed[1]+float64(u.Errors), requests[1]+float64(u.Requests)
 	}
-	return float64(failed[0]) / float64(max(1, requests[0])), float64(failed[1]) / float64(max(1, requests[1]))
+	n, m := max(1, requests[0]), max(1, requests[1])
+	p := (failed[0] + failed[1]) / (n + m)
+	return failed[0] / n, failed[1] / m, math.Sqrt(p * (1 - p) * (1/n + 1/m))
 }
 
 // logRatios pairs the trials by block, in the order of blocks.

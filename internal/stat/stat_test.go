@@ -216,6 +216,8 @@ func TestLostRequestsAreNoSpeed(t *testing.T) {
 	}{
 		{"nothing is lost", [2]int{0, 0}, bench.Better, bench.Same},
 		{"both lose alike", [2]int{100, 105}, bench.Better, bench.Same},
+		{"1.1 in a hundred of 6,000 may be luck", [2]int{100, 111}, bench.Better, bench.Same},
+		{"2 are not", [2]int{100, 120}, bench.Unsure, bench.Same},
 		{"the fast one loses a third", [2]int{333, 0}, bench.Unsure, bench.Same},
 		{"both lose most", [2]int{600, 600}, bench.Unsure, bench.Same},
 		{"the slow one does", [2]int{0, 333}, bench.Unsure, bench.Same},
