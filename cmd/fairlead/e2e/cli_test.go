@@ -53,6 +53,18 @@ func (c cli) try(ctx context.Context, args ...string) (stdout, stderr string, co
 	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
 }
 
+// at is the command as its user sets it up for a local AWS.
+func (c cli) at(t *testing.T, s served) cli {
+	c.env = append(append(s.environ(), s.keys...), "AWS_EC2_METADATA_DISABLED=true", "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
+	for i, v := range c.env { // a version manager's stand-in for aws looks in the user's own home
+		if strings.HasPrefix(v, "HOME=") {
+			c.env[i] = "HOME=" + os.Getenv("HOME")
+		}
+	}
+	c.endpoint, c.dir = s.endpoint, t.TempDir()
+	return c
+}
+
 // do calls and demands success.
 func (c cli) do(t *testing.T, args ...string) string {
 	t.Helper()
@@ -81,14 +93,7 @@ func TestUnmodifiedCLI(t *testing.T) {
 	s := newHome(t).serve(t)
 	t.Run("with", func(t *testing.T) {
 		for _, c := range found {
-			c.env = append(append(s.environ(), s.keys...), "AWS_EC2_METADATA_DISABLED=true")
-			for i, v := range c.env { // a version manager's stand-in for aws looks in the user's own home
-				if strings.HasPrefix(v, "HOME=") {
-					c.env[i] = "HOME=" + os.Getenv("HOME")
-				}
-			}
-			c.env = append(c.env, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null")
-			c.endpoint, c.dir = s.endpoint, t.TempDir()
+			c = c.at(t, s)
 			name := strings.Map(func(r rune) rune {
 				if r == '/' || r == '.' {
 					return '-'

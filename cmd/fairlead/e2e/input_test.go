@@ -93,3 +93,22 @@ func TestInstancePortInUseIsNamed(t *testing.T) {
 		t.Error("a run was begun")
 	}
 }
+
+// The launcher has read standard input before it becomes the engine, which
+// needs it too.
+func TestPlanFromStandardInputAndDryRun(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	plan := filepath.Join(h.dir, "plan.json")
+	if err := os.WriteFile(plan, []byte(`{"preset": "smoke", "dryRun": true}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := h.start(t, h.environ(), "/bin/sh", "-c", `cat plan.json | "$0" run - --out "$1"`, built.launcher, h.out)
+	if code := p.wait(t, 60*time.Second); code != 0 {
+		t.Fatalf("exit %d\n%s", code, p.err.String())
+	}
+	contains(t, "the answer", p.out.String(), `"dryRun":true`, "b01-cluster1-proxy-peak-ewma", `"instances":3`)
+	if exists(filepath.Join(h.out, "runs")) {
+		t.Error("a dry run wrote something")
+	}
+}

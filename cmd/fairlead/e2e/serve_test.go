@@ -57,3 +57,18 @@ func (s served) stop(t *testing.T) {
 		t.Errorf("serve left %v", left)
 	}
 }
+
+// Ctrl-C of serve while an execution runs ends its fleet, with a receipt.
+func TestServeEndsWhatItRuns(t *testing.T) {
+	t.Parallel()
+	found := clis(t)
+	if len(found) == 0 {
+		t.Skip("skipped: no aws command on this machine")
+	}
+	s := newHome(t).serve(t)
+	c := found[0].at(t, s)
+	c.do(t, "stepfunctions", "start-execution", "--state-machine-arn", s.machine, "--name", "cut-short", "--input", `{"preset": "smoke"}`)
+	run := s.inBlocks(t, s.proc)
+	s.stop(t)
+	s.clean(t, run)
+}
