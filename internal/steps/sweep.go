@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -167,7 +168,8 @@ func howEnded(status string) string {
 }
 
 // sweep marks the run as cancelled, so that a Launch which outlived its
-// execution starts nothing more, then ends its fleet. An earlier receipt stands.
+// execution starts nothing more, then ends its fleet. Teardown's receipt stands;
+// a sweep's own that left something is brought up to date.
 func (s *Sweeper) sweep(ctx context.Context, run, reason string, seen []bench.Instance) ([]Swept, error) {
 	keys := bench.RunKeys{Run: run}
 	if err := s.Store.Put(ctx, keys.Cancelled(), []byte(reason+"\n")); err != nil {
@@ -189,8 +191,19 @@ func (s *Sweeper) sweep(ctx context.Context, run, reason string, seen []bench.In
 	if err != nil {
 		return nil, err
 	}
-	if _, err := claim(ctx, s.Store, keys.Receipt(), body); err != nil {
+	holder, err := claim(ctx, s.Store, keys.Receipt(), body)
+	if err != nil {
 		return nil, err
+	}
+	var earlier bench.Receipt
+	if err := json.Unmarshal(holder, &earlier); err != nil {
+		return nil, fmt.Errorf("read %s: %w", keys.Receipt(), err)
+	}
+	if earlier.By == receipt.By && len(earlier.Left) > 0 {
+		// A sweep's own, from before its event was tried again.
+		if err := putJSON(ctx, s.Store, keys.Receipt(), merge(earlier, receipt)); err != nil {
+			return nil, err
+		}
 	}
 	return []Swept{{Run: run, Reason: reason, Ended: len(receipt.Ended), Left: receipt.Left}}, nil
 }

@@ -278,6 +278,28 @@ func TestSweepOnSchedule(t *testing.T) {
 	}
 }
 
+// On AWS an instance may take longer to end than a sweep waits: the event is
+// tried again, and the receipt must not go on naming what is gone.
+func TestSweepTriedAgainUpdatesItsReceipt(t *testing.T) {
+	inACloud(t, func(t *testing.T, m *memory, c *cloud) {
+		s := &Sweeper{Store: m, Fleet: c, Executions: runs{}, Stack: "fl"}
+		c.stuck["i-4"] = true
+		if _, err := s.Run(t.Context(), sweepEvent(execution, "ABORTED")); err == nil {
+			t.Fatal("no error though an instance is left")
+		}
+		if r := read[bench.Receipt](t, m, keysOfR.Receipt()); !slices.Equal(r.Left, []string{"i-4"}) || len(r.Ended) != 8 {
+			t.Errorf("first receipt %+v", r)
+		}
+		delete(c.stuck, "i-4")
+		if _, err := s.Run(t.Context(), sweepEvent(execution, "ABORTED")); err != nil {
+			t.Fatal(err)
+		}
+		if r := read[bench.Receipt](t, m, keysOfR.Receipt()); len(r.Left) != 0 || len(r.Ended) != 9 {
+			t.Errorf("second receipt %+v", r)
+		}
+	})
+}
+
 func TestSweepThatCannotEndFails(t *testing.T) {
 	inACloud(t, func(t *testing.T, m *memory, c *cloud) {
 		c.stuck["i-4"] = true
