@@ -52,7 +52,7 @@ func Build(ctx context.Context, w io.Writer, terminal bool) (dir string, err err
 	defer func() { err = errors.Join(err, unlock()) }()
 	engine := filepath.Join(dir, Engine)
 	if _, err := os.Stat(engine); err != nil {
-		tell.start("compiling the local AWS, the functions, the proxy and the backend: once, about two minutes")
+		tell.start("compiling the local AWS, the functions, the proxy and the backend: once, for a minute or two")
 	}
 	// One go command for all, so that no core waits; those with the EC2 client,
 	// the longest to compile, first.
