@@ -39,15 +39,16 @@ type world struct {
 	calls map[string][]time.Time
 	order []string
 	aims  map[string]aim
-	quiet time.Time      // when the last load that began must have ended
-	begun map[string]int // how often a shard's code began to run
+	lost  map[string]*string // what merge was told, by trial
+	quiet time.Time          // when the last load that began must have ended
+	begun map[string]int     // how often a shard's code began to run
 	told  judgeIn
 	wrong []string // what no state machine may do
 }
 
 func newWorld() *world {
 	return &world{groups: []string{"cluster1", "proxy"}, trials: []string{"b01", "b02"}, shards: 4, ttl: time.Hour,
-		faults: map[string]fault{}, calls: map[string][]time.Time{}, aims: map[string]aim{}, begun: map[string]int{}}
+		faults: map[string]fault{}, calls: map[string][]time.Time{}, aims: map[string]aim{}, lost: map[string]*string{}, begun: map[string]int{}}
 }
 
 // fault says what the nth call (from 1) does instead: nil for nothing, an error,

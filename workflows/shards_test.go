@@ -1,17 +1,20 @@
 package workflows_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestLostShards: the load of a shard whose task failed may still run, so its
 // trial is quiet only at quiesceAt; and nothing sends that load again.
 func TestLostShards(t *testing.T) {
 	lostTo := map[string]any{
-		"States.Timeout":    hang{},
-		"Sandbox.Timedout":  failed{"Sandbox.Timedout", "Task timed out after 900.00 seconds"},
-		"Runtime.ExitError": failed{"Runtime.ExitError", "exit status 137"},
-		"LeaseTaken":        failed{"LeaseTaken", "it belongs to another"},
-		"Lambda.Unknown":    failed{"", "no type"},
-		"too large":         oversize,
+		"States.Timeout":           hang{},
+		"Sandbox.Timedout":         failed{"Sandbox.Timedout", "Task timed out after 900.00 seconds"},
+		"Runtime.ExitError":        failed{"Runtime.ExitError", "exit status 137"},
+		"LeaseTaken":               failed{"LeaseTaken", "it belongs to another"},
+		"Lambda.Unknown":           failed{"", "no type"},
+		"States.DataLimitExceeded": oversize,
 	}
 	for _, code := range maybeStarted {
 		lostTo["Lambda."+code] = refused(code)
@@ -26,6 +29,12 @@ func TestLostShards(t *testing.T) {
 			}
 			if n := len(w.calls["shard b01/2"]); n != 1 {
 				t.Errorf("it was called %d times", n)
+			}
+			if lost := w.lost["b01"]; lost == nil || !strings.HasPrefix(*lost, why+": ") {
+				t.Errorf("merge was not told of %s", why)
+			}
+			if lost := w.lost["b02"]; lost != nil {
+				t.Errorf("merge of the next trial was told %s", *lost)
 			}
 			quiet := w.aims["b01"].QuiesceAt
 			if at := w.calls["observe b01"][0]; at.Before(quiet) {

@@ -158,9 +158,15 @@ func shard(w *world, payload []byte) (string, func(context.Context) any, error) 
 	}, named(in.Run, in.Trial)
 }
 
-func merge(_ *world, payload []byte) (string, func(context.Context) any, error) {
-	var in struct{ Run, Trial string }
+func merge(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct {
+		Run, Trial string
+		Lost       *string
+	}
 	err := errors.Join(decode(payload, &in), named(in.Run, in.Trial))
+	w.mu.Lock()
+	w.lost[in.Trial] = in.Lost
+	w.mu.Unlock()
 	return "merge " + in.Trial, takes(object{"trial": in.Trial, "status": "ok", "requests": 400, "errors": 0, "rps": 20.0, "p99Ms": 1.5}), err
 }
 

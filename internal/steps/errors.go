@@ -61,7 +61,7 @@ func (e *QuotaExceeded) Unwrap() error { return e.Err }
 type SetupFailed struct{ Node, Group, Reason string }
 
 func (e *SetupFailed) Error() string {
-	return fmt.Sprintf("setup of %s (%s) failed: %s", e.Node, e.Group, e.Reason)
+	return fmt.Sprintf("%s (%s): %s", e.Node, e.Group, strings.TrimPrefix(e.Reason, "setup: "))
 }
 
 // NodeLost is an instance that ended, or never ran, before the first trial.

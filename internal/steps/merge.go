@@ -16,10 +16,11 @@ import (
 // answer said, or that it failed, counts for nothing.
 type Merger struct{ Store Store }
 
-// TrialIn names a trial.
+// TrialIn names a trial. Lost is how its first lost shard failed, if one did.
 type TrialIn struct {
 	Run   string `json:"run"`
 	Trial string `json:"trial"`
+	Lost  string `json:"lost"`
 }
 
 // MergeOut is a trial in one line.
@@ -64,7 +65,7 @@ func (m *Merger) Run(ctx context.Context, in TrialIn) (MergeOut, error) {
 	}
 	load.Observe(&tally, samples)
 	if lost := tally.Shards - tally.ShardsDone; lost > 0 {
-		tally.Invalid = append(tally.Invalid, fate(keys, aim, present, lost))
+		tally.Invalid = append(tally.Invalid, fate(keys, aim, present, lost, in.Lost))
 	}
 	for _, id := range aim.Nodes {
 		if !slices.ContainsFunc(samples, func(s bench.NodeSamples) bool { return s.ID == id }) {
@@ -109,22 +110,24 @@ func (m *Merger) shards(ctx context.Context, keys bench.TrialKeys, aim bench.Aim
 	return tallies, logs, all.Wait()
 }
 
-// fate says how far the lost shards came: what the function's log should be
-// searched for.
-func fate(keys bench.TrialKeys, aim bench.Aim, present []string, lost int) string {
+// fate says how far the lost shards came, and how the first of them failed.
+func fate(keys bench.TrialKeys, aim bench.Aim, present []string, lost int, why string) string {
 	begun := 0
 	for n := range aim.Shards {
 		if slices.Contains(present, keys.Lease(n)) && !slices.Contains(present, keys.Shard(n)) {
 			begun++
 		}
 	}
+	if why == "" {
+		why = "see the shard function's log"
+	}
 	switch begun {
 	case 0:
-		return "what is missing never began: see the shard function's log"
+		return "what is missing never began: " + why
 	case lost:
-		return "what is missing ended while it loaded: see the shard function's log"
+		return "what is missing ended while it loaded: " + why
 	}
-	return fmt.Sprintf("of what is missing %d ended while loading and %d never began: see the shard function's log", begun, lost-begun)
+	return fmt.Sprintf("of what is missing %d ended while loading and %d never began: %s", begun, lost-begun, why)
 }
 
 // watched says whether the balancer told of the second of the first send.

@@ -231,7 +231,7 @@ func TestFateOfLostShards(t *testing.T) {
 		"ended while it loaded":                   append(slices.Clone(done), keys.Lease(1), keys.Lease(2)),
 		"1 ended while loading and 1 never began": append(slices.Clone(done), keys.Lease(2)),
 	} {
-		if got := fate(keys, bench.Aim{Shards: 3}, present, 2); !strings.Contains(got, want) {
+		if got := fate(keys, bench.Aim{Shards: 3}, present, 2, "Runtime.ExitError: exit status 1"); !strings.Contains(got, want) || !strings.HasSuffix(got, "exit status 1") {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

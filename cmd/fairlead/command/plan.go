@@ -69,7 +69,7 @@ func planCommand(s IO) *cobra.Command {
 					Cost    bench.Cost    `json:"cost"`
 				}{p, p.Arms(), p.Trials(), p.EstimateTime().Minutes(), p.EstimateCost()})
 			}
-			return printPlan(s.Out, p)
+			return PrintPlan(s.Out, p)
 		},
 	}
 	presetFlag(cmd, &preset)
@@ -78,7 +78,8 @@ func planCommand(s IO) *cobra.Command {
 	return cmd
 }
 
-func printPlan(out io.Writer, p bench.Plan) error {
+// PrintPlan says what a plan would run, how long and at what cost.
+func PrintPlan(out io.Writer, p bench.Plan) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, g := range p.Groups() {
 		t, _ := bench.TypeOf(g.InstanceType)

@@ -107,7 +107,7 @@ func TestPlanFromStandardInputAndDryRun(t *testing.T) {
 	if code := p.wait(t, 60*time.Second); code != 0 {
 		t.Fatalf("exit %d\n%s", code, p.err.String())
 	}
-	contains(t, "the answer", p.out.String(), `"dryRun":true`, "b01-cluster1-proxy-peak-ewma", `"instances":3`)
+	contains(t, "the answer", p.out.String(), "cluster1/proxy/peak-ewma", "1 × t2.large", "nothing was launched")
 	if exists(filepath.Join(h.out, "runs")) {
 		t.Error("a dry run wrote something")
 	}

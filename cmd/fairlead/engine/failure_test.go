@@ -132,7 +132,7 @@ func TestFunctionCrashes(t *testing.T) {
 		{"setup", "Runtime.ExitError", []string{"Setup", "cluster1", "exit"}, 1, command.ExitFailed, bench.StatusFailed},
 		{"ready", "Runtime.ExitError", []string{"Ready", "exit"}, 1, command.ExitFailed, bench.StatusFailed},
 		{"aim", "Runtime.ExitError", []string{"Prove", "exit"}, 1, command.ExitFailed, bench.StatusFailed},
-		{"shard", "RunFailed", []string{"cluster1/direct has no valid trial", "1 of 1 shards left no tally"}, 1, command.ExitFailed, bench.StatusFailed},
+		{"shard", "RunFailed", []string{"cluster1/direct has no valid trial", "1 of 1 shards left no tally", "Runtime.ExitError"}, 1, command.ExitFailed, bench.StatusFailed},
 		{"merge", "RunFailed", []string{"trial b01-cluster1-direct failed", "Merge", "exit"}, 1, command.ExitFailed, bench.StatusFailed},
 		{"judge", "JudgeFailed", []string{"the report could not be written", "exit"}, 1, command.ExitFailed, ""},
 	} {

@@ -83,10 +83,23 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 		return command.ExitFailed, err
 	}
 	if o.Plan.DryRun && end.status == types.ExecutionStatusSucceeded {
-		_, err := fmt.Fprintln(e.Out, end.output)
-		return command.ExitDone, err
+		return command.ExitDone, e.tellDry(o, end)
 	}
 	return e.tell(o, st.results, keys, end, stopped)
+}
+
+// tellDry prints what a dry run found: the plan, which the execution has
+// accepted, or as JSON the execution's own output.
+func (e engine) tellDry(o command.Run, end outcome) error {
+	if o.JSON {
+		_, err := fmt.Fprintln(e.Out, end.output)
+		return err
+	}
+	if err := command.PrintPlan(e.Out, o.Plan); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(e.Out, "\ndry run: the execution accepted the plan; nothing was launched")
+	return err
 }
 
 // interrupted tells whether the user wants the command to end.
@@ -194,6 +207,8 @@ func (e engine) tell(o command.Run, results string, keys bench.RunKeys, end outc
 		fmt.Fprintf(e.Err, "fairlead: interrupted; the fleet is ended, what was measured is in %s\n", folder)
 	case sum.ExitCode == command.ExitLeaked:
 		fmt.Fprintf(e.Err, "fairlead: leaked: %s\n", sum.Reason)
+	case end.status != types.ExecutionStatusSucceeded && err == nil && e.terminal(os.Stdout) && e.terminal(os.Stderr):
+		fmt.Fprintln(e.Err, "fairlead: the run failed; the reason is above")
 	case end.status != types.ExecutionStatusSucceeded:
 		fmt.Fprintf(e.Err, "fairlead: the run failed: %s\n", sum.Reason)
 	case sum.ExitCode != command.ExitDone:

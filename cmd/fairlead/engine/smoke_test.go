@@ -221,7 +221,7 @@ func TestRunTellsMachines(t *testing.T) {
 func TestDryRunLaunchesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	code, out, errs := line(t, with(tiny, `{"dryRun": true}`), "run", "-", "--out", dir)
+	code, out, errs := line(t, with(tiny, `{"dryRun": true}`), "run", "-", "--json", "--out", dir)
 	var told struct {
 		DryRun  bool
 		Summary struct {
