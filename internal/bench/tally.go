@@ -69,7 +69,7 @@ type Tally struct {
 	RPS         float64   `json:"rps"`               // good answers per second of that span
 	LatencyMs   Latency   `json:"latencyMs"`         // from the intended send; for a burst and a closed load from the actual one
 	ActualMs    Latency   `json:"actualLatencyMs"`   // from the actual send
-	SendLag     SendLag   `json:"sendLag"`           // worst shard's
+	SendLag     SendLag   `json:"sendLag"`           // the worst shard's, but Late is of all sends
 	WorkerCPU   float64   `json:"workerCpu"`         // worst shard's
 	BalancerCPU float64   `json:"balancerCpu"`       // highest second's share of the proxy's cores, 0 without proxy
 	Invalid     []string  `json:"invalid,omitempty"` // reasons; an invalid trial is no evidence

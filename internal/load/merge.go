@@ -55,7 +55,6 @@ func Merge(a bench.Aim, tallies []bench.ShardTally, logs [][]byte) (bench.Tally,
 // addShard adds one shard; of its own qualities the worst is kept.
 func addShard(t *bench.Tally, s bench.ShardTally) {
 	t.Planned += s.Planned
-	t.Requests += s.Requests
 	t.Errors += s.Errors
 	t.Bytes += s.Bytes
 	for k, n := range s.Status {
@@ -75,9 +74,15 @@ func addShard(t *bench.Tally, s bench.ShardTally) {
 		t.LastSend = laterOf(t.LastSend, s.LastSend)
 		t.LastDone = laterOf(t.LastDone, s.LastDone)
 	}
-	if worse := cmp.Or(cmp.Compare(s.SendLag.Late, t.SendLag.Late), cmp.Compare(s.SendLag.P99, t.SendLag.P99)); worse > 0 {
+	late := t.SendLag.Late*float64(t.Requests) + s.SendLag.Late*float64(s.Requests)
+	if s.SendLag.P99 > t.SendLag.P99 {
 		t.SendLag = s.SendLag
 	}
+	t.SendLag.Late = 0
+	if sends := t.Requests + s.Requests; sends > 0 {
+		t.SendLag.Late = late / float64(sends)
+	}
+	t.Requests += s.Requests
 	t.WorkerCPU = max(t.WorkerCPU, s.CPU)
 	t.Billed += s.Billed
 }

@@ -39,17 +39,29 @@ func (p Parent) New(name string) (*Group, error) {
 	return g, nil
 }
 
-// Limit lets the group use the given number of cores from now on.
+// The group's weight against what is in no group of ours: a tenth. Functions and
+// clients are not on an instance's machine and must not wait behind it.
+const (
+	sharesV1 = "102" // of 1,024
+	weightV2 = "10"  // of 100
+)
+
+// Limit lets the group use the given number of cores from now on, and lets
+// others go first.
 func (g *Group) Limit(cores float64) error {
 	period, quota := slice(cores)
-	var err error
-	if g.kind == CgroupV2 {
-		err = write(g.cpu, "cpu.max", fmt.Sprintf("%d %d", quota, period))
-	} else if err = write(g.cpu, "cpu.cfs_period_us", strconv.Itoa(period)); err == nil {
-		err = write(g.cpu, "cpu.cfs_quota_us", strconv.Itoa(quota))
+	files := [][2]string{
+		{"cpu.shares", sharesV1},
+		{"cpu.cfs_period_us", strconv.Itoa(period)},
+		{"cpu.cfs_quota_us", strconv.Itoa(quota)},
 	}
-	if err != nil {
-		return fmt.Errorf("cgroup limit: %w", err)
+	if g.kind == CgroupV2 {
+		files = [][2]string{{"cpu.weight", weightV2}, {"cpu.max", fmt.Sprintf("%d %d", quota, period)}}
+	}
+	for _, f := range files {
+		if err := write(g.cpu, f[0], f[1]); err != nil {
+			return fmt.Errorf("cgroup limit: %w", err)
+		}
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func TestUsageOfBothVersions(t *testing.T) {
 }
 
 func TestLimitWritesQuota(t *testing.T) {
-	root := tree(t, "cpu.max", "", "cpu.cfs_period_us", "", "cpu.cfs_quota_us", "")
+	root := tree(t, "cpu.max", "", "cpu.weight", "", "cpu.shares", "", "cpu.cfs_period_us", "", "cpu.cfs_quota_us", "")
 	for _, row := range []struct {
 		why   string
 		cores float64
@@ -92,8 +92,10 @@ func TestLimitWritesQuota(t *testing.T) {
 	if err := (&Group{CgroupV1, root, root}).Limit(0.5); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := os.ReadFile(filepath.Join(root, "cpu.cfs_quota_us")); err != nil || string(got) != "5000" {
-		t.Errorf("quota %q, %v", got, err)
+	for name, want := range map[string]string{"cpu.cfs_quota_us": "5000", "cpu.shares": "102", "cpu.weight": "10"} {
+		if got, err := os.ReadFile(filepath.Join(root, name)); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v, want %s", name, got, err, want)
+		}
 	}
 }
 
