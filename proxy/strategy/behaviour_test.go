@@ -115,7 +115,7 @@ func TestPeakEWMACost(t *testing.T) {
 	want := func(why string, now, cost time.Duration) {
 		t.Helper()
 		n := Node{ID: "a", Weight: 1}
-		if got := s.score(at(now), &n); math.Abs(got-float64(cost)) > 1 {
+		if got := s.known(at(now), &n); math.Abs(got-float64(cost)) > 1 {
 			t.Errorf("%s: cost %v, want %v", why, time.Duration(got), cost)
 		}
 	}

@@ -14,10 +14,6 @@ const (
 	// it two are drawn, which costs the same however many there are.
 	scanAtMost = 16
 
-	// unknown is the cost of a node without history that has requests
-	// pending: it has been asked and has not answered. Nothing known is worse.
-	unknown = float64(math.MaxInt64) / 2
-
 	// forgetAfter is when a cost has decayed to nothing (e⁻¹⁰) and the entry
 	// of a node that may be long gone is dropped.
 	forgetAfter = 10 * decayTime
@@ -32,6 +28,10 @@ const (
 //	               otherwise: c = c·e^(−dt/τ) + rtt·(1 − e^(−dt/τ))
 //	on reading:               c·e^(−dt/τ)   a node not heard of is tried again
 //	score:                    c·(in flight + 1)
+//
+// A node that has been asked and has not answered yet counts as the slowest
+// node that has. Finagle gives it a huge cost instead, which in a burst on a
+// cold balancer sends everything to whichever node answers first.
 type peakEWMA struct {
 	rand    *rand.Rand
 	penalty float64
@@ -51,25 +51,40 @@ func newPeakEWMA(o Options) *peakEWMA {
 
 func (s *peakEWMA) Pick(now time.Time, nodes []Node) int {
 	if len(nodes) <= scanAtMost {
-		return argmin(s.rand, nodes, func(n *Node) float64 { return s.score(now, n) })
+		presumed := 0.0
+		for i := range nodes {
+			presumed = max(presumed, s.known(now, &nodes[i]))
+		}
+		return argmin(s.rand, nodes, func(n *Node) float64 { return s.score(now, n, presumed) })
 	}
 	a, b := draw(s.rand, len(nodes))
-	if s.score(now, &nodes[b]) < s.score(now, &nodes[a]) {
+	presumed := max(s.known(now, &nodes[a]), s.known(now, &nodes[b]))
+	if s.score(now, &nodes[b], presumed) < s.score(now, &nodes[a], presumed) {
 		return b
 	}
 	return a
 }
 
-func (s *peakEWMA) score(now time.Time, n *Node) float64 {
-	c := s.costs[n.ID]
+// score is lowest for the node to take; presumed is the cost of a node that
+// has not answered yet.
+func (s *peakEWMA) score(now time.Time, n *Node, presumed float64) float64 {
 	switch {
-	case c != nil:
-		return c.value * decay(now.Sub(c.at)) * load1(n)
+	case s.costs[n.ID] != nil:
+		return s.known(now, n) * load1(n)
 	case n.InFlight == 0:
 		return 0 // new and idle: find out
 	default:
-		return unknown * load1(n)
+		return max(presumed, 1) * load1(n) // 1: nobody has answered, and load alone decides
 	}
+}
+
+// known is a node's cost as of now, 0 if it has none.
+func (s *peakEWMA) known(now time.Time, n *Node) float64 {
+	c := s.costs[n.ID]
+	if c == nil {
+		return 0
+	}
+	return c.value * decay(now.Sub(c.at))
 }
 
 // load1 is the load of a node if it gets this request too.

@@ -84,6 +84,10 @@ func TestPick(t *testing.T) {
 			answered(Outcome{"a", 1 * ms, Success}, Outcome{"a", 90 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(0, 0), "b"},
 		{"given up at once says nothing good", "peak-ewma",
 			answered(Outcome{"a", 90 * ms, Success}, Outcome{"a", 1 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(0, 0), "b"},
+		{"asked and silent counts as the slowest that answered", "peak-ewma",
+			answered(Outcome{"a", 10 * ms, Success}), nodes(3, 1), "b"},
+		{"and is loaded no more than that one", "peak-ewma",
+			answered(Outcome{"a", 10 * ms, Success}), nodes(1, 2), "a"},
 		{"given up is not an answer", "peak-ewma",
 			answered(Outcome{"a", 1 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(1, 0), "b"},
 	}
@@ -193,6 +197,27 @@ func TestBurst(t *testing.T) {
 		}
 		if most > tt.most || least < tt.least {
 			t.Errorf("%s: between %d and %d on a node, want %d to %d: %s", tt.rule, least, most, tt.least, tt.most, tt.why)
+		}
+	}
+}
+
+// A burst on a cold balancer: one node answers its first request before the
+// others do theirs. That says little, and must not draw the rest of the burst.
+func TestFirstAnswerDoesNotDrawTheBurst(t *testing.T) {
+	s, ns := make1(t, "peak-ewma", 5), nodes(0, 0, 0, 0)
+	asked := make([]int, len(ns))
+	for i := range 1000 {
+		n := s.Pick(epoch, ns)
+		ns[n].InFlight++
+		asked[n]++
+		if i == 40 {
+			ns[0].InFlight--
+			s.Done(epoch, Outcome{ns[0].ID, 2 * time.Millisecond, Success})
+		}
+	}
+	for i, n := range asked {
+		if n < 240 || n > 260 {
+			t.Errorf("node %d was asked %d times of 1,000: %v", i, n, asked)
 		}
 	}
 }
