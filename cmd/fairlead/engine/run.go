@@ -200,11 +200,11 @@ func (e engine) tell(o command.Run, results string, keys bench.RunKeys, end outc
 		if _, err := io.WriteString(e.Out, report.Text(r, columns(os.Stdout), color)); err != nil {
 			return sum.ExitCode, err
 		}
-		fmt.Fprintf(e.Out, "\nreport  %s\n", sum.Report)
+		fmt.Fprintf(e.Out, "Report: %s\n", relative(sum.Report))
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(e.Err, "fairlead: interrupted; the fleet is ended, what was measured is in %s\n", folder)
+		fmt.Fprintf(e.Err, "fairlead: interrupted; the fleet is ended, what was measured is in %s\n", relative(folder))
 	case sum.ExitCode == command.ExitLeaked:
 		fmt.Fprintf(e.Err, "fairlead: leaked: %s\n", sum.Reason)
 	case end.status != types.ExecutionStatusSucceeded && err == nil && e.terminal(os.Stdout) && e.terminal(os.Stderr):
@@ -247,6 +247,18 @@ func readReport(path string) (bench.Report, error) {
 		return r, fmt.Errorf("%s is a report of version %d, and this fairlead reads version %d", path, r.Version, bench.ReportVersion)
 	}
 	return r, nil
+}
+
+// relative is a path as the user would type it from here.
+func relative(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if rel, err := filepath.Rel(here, path); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return path
 }
 
 func firstLine(s string) string {
