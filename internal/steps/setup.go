@@ -205,7 +205,9 @@ func command(r bench.RunRecord, i bench.Instance) Command {
 		for _, c := range r.Plan.Clusters {
 			clusters = append(clusters, c.Name)
 		}
-		arguments = "-stack " + r.Stack + " -run " + r.Run + " -clusters " + strings.Join(clusters, ",")
+		// The client gives up first, so that a slow node is its timeout and not the proxy's 504.
+		patience := time.Duration(r.Plan.Load.Timeout) + time.Second
+		arguments = "-stack " + r.Stack + " -run " + r.Run + " -clusters " + strings.Join(clusters, ",") + " -answer-timeout " + patience.String()
 	}
 	return Command{Document: r.Document, Instance: i.ID, Parameters: map[string]string{
 		"Artifact": program.URI, "Sha256": program.SHA256, "Service": service, "Arguments": arguments,

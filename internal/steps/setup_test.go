@@ -167,7 +167,7 @@ func TestSetupParameters(t *testing.T) {
 		want []string
 	}{
 		{node, []string{"Arguments=-cluster cluster2", "Artifact=s3://assets/backend", "Service=backend", "Sha256=" + strings.Repeat("a", 64)}},
-		{proxy, []string{"Arguments=-stack fl -run r -clusters cluster1,cluster2", "Artifact=s3://assets/proxy", "Service=proxy", "Sha256=" + strings.Repeat("b", 64)}},
+		{proxy, []string{"Arguments=-stack fl -run r -clusters cluster1,cluster2 -answer-timeout 11s", "Artifact=s3://assets/proxy", "Service=proxy", "Sha256=" + strings.Repeat("b", 64)}},
 	} {
 		var got []string
 		for k, v := range tc.got.Parameters {
