@@ -200,9 +200,6 @@ func (c *Cloud) Usage() []iam.Grant { return c.store.Usage() }
 // has logged.
 func (c *Cloud) FunctionLog(name string) string { return c.lambda.LogFile(name) }
 
-// BucketDir is the folder with a bucket's objects.
-func (c *Cloud) BucketDir(bucket string) (string, error) { return c.s3.Directory(bucket) }
-
 // PutAsset writes a file into a bucket, which is created if there is none.
 func (c *Cloud) PutAsset(bucket, key, path string) error {
 	data, err := os.ReadFile(path)
@@ -257,12 +254,8 @@ func (c *Cloud) Delete(ctx context.Context, name string) error {
 	return nil
 }
 
-// Clean removes what clouds of this user that were killed have left on the
-// machine, and says what. Start does it as well.
-func Clean(ctx context.Context) (removed []string, err error) {
-	return clean(ctx, host.DefaultRegistry())
-}
-
+// clean removes what clouds of this user that were killed have left on the
+// machine, and says what.
 func clean(ctx context.Context, registry string) ([]string, error) {
 	removed, err := host.Clean(ctx, registry)
 	if err != nil {

@@ -83,12 +83,3 @@ func (s *Service) List(bucket, prefix string) ([]Object, error) {
 	}
 	return objects, nil
 }
-
-// Directory is where a bucket's objects lie.
-func (s *Service) Directory(bucket string) (string, error) {
-	b, err := s.bucket(bucket)
-	if err != nil {
-		return "", err
-	}
-	return b.dir, nil
-}
