@@ -81,6 +81,12 @@ func TestImportRules(t *testing.T) {
 			}, true},
 		{"steps are used by the Lambda program only", []string{"internal", "proxy", "backend", "local", "workflows", "cdk", "cmd"}, []string{"internal/steps"},
 			func(i string) bool { return within(i, module+"internal/steps") }, false},
+		{"the steps reach AWS over interfaces of their own", []string{"internal/steps"}, nil,
+			func(i string) bool {
+				return within(i, module+"internal/fleet") || strings.HasPrefix(i, "github.com/aws/aws-sdk-go-v2/service/")
+			}, false},
+		{"a strategy decides and does no input or output", []string{"proxy/strategy"}, nil,
+			func(i string) bool { return strings.Contains(i, ".") || within(i, "net") || within(i, "os") }, false},
 		{"measuring and judging stand on the vocabulary", []string{"internal/load", "internal/stat"}, nil,
 			func(i string) bool {
 				return within(i, module+"internal/steps") || within(i, module+"internal/fleet") || within(i, module+"internal/report")
