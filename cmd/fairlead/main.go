@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,6 +30,7 @@ func run(args []string, s command.IO) int {
 	become := func(ctx context.Context, plan []byte) (int, error) {
 		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
 		if errors.Is(err, interrupt.Err) {
+			fmt.Fprintln(s.Err, "fairlead: interrupted while compiling; nothing was started")
 			return command.ExitInterrupted, nil
 		}
 		if err != nil {

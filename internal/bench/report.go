@@ -1,6 +1,10 @@
 package bench
 
-import "time"
+import (
+	"math"
+	"strconv"
+	"time"
+)
 
 // ReportVersion is the version of report.json's schema.
 const ReportVersion = 1
@@ -158,4 +162,22 @@ type CostItem struct {
 	Quantity float64 `json:"quantity"`
 	Unit     string  `json:"unit"` // "instance-second", "GB-second", "transition", …
 	USD      float64 `json:"usd"`
+}
+
+// Amount is the quantity for people: "1,360 instance-seconds".
+func (i CostItem) Amount() string {
+	n := int(math.Round(i.Quantity))
+	if n == 1 {
+		return "1 " + i.Unit
+	}
+	return Grouped(n) + " " + i.Unit + "s"
+}
+
+// Grouped writes a number with its thousands apart: "12,345".
+func Grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
 }

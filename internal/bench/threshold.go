@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,12 +46,15 @@ func (p Plan) threshold(expr string) (thresholdRule, error) {
 	if _, ok := metrics[r.metric]; !ok {
 		return r, fmt.Errorf("names the metric %q: use one of mean, p50, p90, p99, max, rps, errors", r.metric)
 	}
-	known := false
+	var known []string
 	for _, a := range p.Arms() {
-		known = known || a.Name == r.subject || a.Cluster == r.subject
+		known = append(known, a.Name)
+		if !slices.Contains(known, a.Cluster) {
+			known = append(known, a.Cluster)
+		}
 	}
-	if !known {
-		return r, fmt.Errorf("names %q, which is neither a cluster nor an arm of this plan", r.subject)
+	if !slices.Contains(known, r.subject) {
+		return r, fmt.Errorf("names %q, which is neither a cluster nor an arm of this plan: use one of %s", r.subject, strings.Join(known, ", "))
 	}
 	var err error
 	if r.metric == "rps" || r.metric == "errors" {

@@ -135,6 +135,8 @@ func (p Plan) checkTargets(bad func(string, string, ...any)) {
 func checkType(path, name string, bad func(string, string, ...any)) {
 	t, ok := instanceTypes[name]
 	switch {
+	case name == "":
+		bad(path, "is missing: write one such as t3.micro; fairlead plan --schema lists them")
 	case !ok:
 		bad(path, "is %q, whose size and price are not known here: use one of %s", name, strings.Join(InstanceTypes(), ", "))
 	case t.Arm:
@@ -169,7 +171,7 @@ func (p Plan) checkLoad(bad func(string, string, ...any)) {
 		{"concurrency", l.Concurrency != 0}, {"duration", l.Duration != 0},
 	} {
 		if f.set && !slices.Contains(used, f.name) {
-			bad("load."+f.name, "has no meaning for a %s load: remove it", l.Kind)
+			bad("load."+f.name, "has no meaning for a %s load: remove it, or change load.kind", l.Kind)
 		}
 	}
 	if t := time.Duration(l.Timeout); t < 10*time.Millisecond || t > time.Minute {

@@ -3,8 +3,9 @@ package report
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/bench"
 )
 
 // millis writes a latency with three digits: "0.42 ms", "85.3 ms", "1.24 s".
@@ -40,21 +41,12 @@ func percent(share float64) string {
 	return fmt.Sprintf("%.0f %%", p)
 }
 
-// count groups thousands: "12,345".
-func count(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // plural counts things: "1 trial", "1,200 trials".
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return count(n) + " " + thing + "s"
+	return bench.Grouped(n) + " " + thing + "s"
 }
 
 // rate writes requests per second.
@@ -65,7 +57,7 @@ func rate(rps float64) string {
 	if rps < 100 {
 		return fmt.Sprintf("%.3g", rps)
 	}
-	return count(int(math.Round(rps)))
+	return bench.Grouped(int(math.Round(rps)))
 }
 
 // dollars writes an amount; small ones keep two digits that mean something.

@@ -121,7 +121,7 @@ func newPage(r bench.Report) (page, error) {
 		p.Trials = append(p.Trials, viewTrial(t))
 	}
 	for _, i := range r.Cost.Items {
-		p.Cost = append(p.Cost, costView{What: i.What, Quantity: fmt.Sprintf("%.4g %s", i.Quantity, i.Unit), USD: dollars(i.USD)})
+		p.Cost = append(p.Cost, costView{What: i.What, Quantity: i.Amount(), USD: dollars(i.USD)})
 	}
 	p.CostUSD, p.CostLabel = dollars(r.Cost.USD), "what it cost"
 	if p.Local {
@@ -162,8 +162,8 @@ func facts(r bench.Report, p page) []fact {
 	return []fact{
 		{fmt.Sprint(len(r.Arms)), "arms"},
 		{fmt.Sprintf("%d of %d", valid, len(r.Trials)), "trials valid"},
-		{count(requests), "requests sent"},
-		{count(errors), "of them failed"},
+		{bench.Grouped(requests), "requests sent"},
+		{bench.Grouped(errors), "of them failed"},
 		{duration(r.EndedAt.Sub(r.StartedAt)), "duration"},
 		{p.CostUSD, p.CostLabel},
 	}
@@ -201,7 +201,7 @@ func armViews(r bench.Report) []armView {
 	for i, a := range arms {
 		l := a.LatencyMs
 		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
-			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: count(a.Errors),
+			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: bench.Grouped(a.Errors),
 			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: i == best && surelyBest(r, a.Name)}
 		if a.USDPerMillion > 0 {
 			v.USD = dollars(a.USDPerMillion)
@@ -231,9 +231,9 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 		return nil
 	}
 	for _, n := range nodes {
-		v := nodeView{ID: n.ID, Requests: count(n.Requests), Share: percent(n.Share)}
+		v := nodeView{ID: n.ID, Requests: bench.Grouped(n.Requests), Share: percent(n.Share)}
 		if n.Errors > 0 {
-			v.Errors = count(n.Errors) + " failed"
+			v.Errors = bench.Grouped(n.Errors) + " failed"
 		}
 		v.Bar, v.Even = 100*n.Share/most, 100/float64(len(nodes))/most
 		views = append(views, v)
@@ -291,7 +291,7 @@ func groupColours(series []bench.CPUSeries) map[string]string {
 
 func viewTrial(t bench.TrialRow) trialView {
 	v := trialView{TrialRow: t, P50: millis(t.LatencyMs.P50), P99: millis(t.LatencyMs.P99), Max: millis(t.LatencyMs.Max),
-		Rate: rate(t.RPS), Lag: "–", CPU: "–", Seconds: "–", Requests: count(t.Requests), Errors: count(t.Errors), Why: strings.Join(t.Reasons, "; ")}
+		Rate: rate(t.RPS), Lag: "–", CPU: "–", Seconds: "–", Requests: bench.Grouped(t.Requests), Errors: bench.Grouped(t.Errors), Why: strings.Join(t.Reasons, "; ")}
 	if t.SendLag.Max > 0 {
 		v.Lag = millis(float64(t.SendLag.P99) / 1000)
 	}

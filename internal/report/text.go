@@ -34,7 +34,7 @@ func Text(r bench.Report, width int, color bool) string {
 			if !th.Passed {
 				mark, c = "✗", red
 			}
-			t.line(fmt.Sprintf("%s %s (%s)", t.paint(c, mark), th.Expression, Measured(th)))
+			t.wrap(mark+" ", fmt.Sprintf("%s (%s)", th.Expression, Measured(th)), c)
 		}
 	}
 	if len(r.Warnings) > 0 {
@@ -163,7 +163,7 @@ func (t *printer) arms(r bench.Report) {
 			if a.TrialsValid == 0 {
 				return "–"
 			}
-			return count(a.Errors)
+			return bench.Grouped(a.Errors)
 		}},
 		{"valid", 4, func(a bench.ArmResult) string { return fmt.Sprintf("%d/%d", a.TrialsValid, a.TrialsTotal) }},
 	}

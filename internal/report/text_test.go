@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/fairlead/fairlead/internal/bench"
 )
 
 func TestText(t *testing.T) {
@@ -58,7 +60,7 @@ func TestFormats(t *testing.T) {
 	for _, tc := range []struct{ got, want string }{
 		{millis(0), "–"}, {millis(0.421), "0.42 ms"}, {millis(9.99), "9.99 ms"}, {millis(85.34), "85.3 ms"}, {millis(999.6), "1.00 s"}, {millis(12345), "12.3 s"},
 		{percent(0), "0 %"}, {percent(0.00001), "< 0.01 %"}, {percent(0.0005), "0.05 %"}, {percent(0.02), "2 %"}, {percent(0.123), "12 %"}, {percent(1), "100 %"},
-		{plural(1, "trial"), "1 trial"}, {plural(0, "trial"), "0 trials"}, {plural(1200, "trial"), "1,200 trials"}, {count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(1234567), "1,234,567"},
+		{plural(1, "trial"), "1 trial"}, {plural(0, "trial"), "0 trials"}, {plural(1200, "trial"), "1,200 trials"}, {bench.Grouped(0), "0"}, {bench.Grouped(999), "999"}, {bench.Grouped(1000), "1,000"}, {bench.Grouped(1234567), "1,234,567"},
 		{dollars(0), "$0"}, {dollars(0.00001), "< $0.0001"}, {dollars(0.0123), "$0.0123"}, {dollars(1.239), "$1.24"},
 		{rate(0), "–"}, {rate(1234.5), "1,235"}, {rate(9.876), "9.88"},
 	} {

@@ -157,7 +157,12 @@ func serveCommand(code *int, do Actions) *cobra.Command {
 		Long: `Deploys the template on a local AWS and keeps it up until Ctrl-C. It prints the
 endpoint and credentials to use; all AWS calls of the system go there, and
 what it does not implement it refuses by name.`,
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return badInput{fmt.Errorf("serve takes flags only, and %q was given; fairlead serve --help lists them", args[0])}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.Scale < 0 || o.Scale > 1 {
 				return badInput{fmt.Errorf("--cpu-scale is %g: use a number from 0 (chosen for the lab preset) to 1", o.Scale)}

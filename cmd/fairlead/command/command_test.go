@@ -63,7 +63,7 @@ func TestBadLinesExitTwoAndDoNothing(t *testing.T) {
 	}{
 		{"every mistake of the plan at once", "", []string{"run", bad}, []string{"4 mistakes", "bad.json", "nope is unknown", "blocks is 0", "clusters has 0", `"x": use one of round-robin`}},
 		{"plan checks the same", "", []string{"plan", bad}, []string{"4 mistakes"}},
-		{"broken JSON on standard input", "{", []string{"run", "-"}, []string{"ends too early"}},
+		{"broken JSON on standard input", "{", []string{"run", "-"}, []string{"standard input: the plan has a mistake", "ends too early"}},
 		{"no such file", "", []string{"run", filepath.Join(dir, "none.json")}, []string{"none.json"}},
 		{"two files", "", []string{"run", bad, bad}, []string{"at most one plan file"}},
 		{"file and preset", "", []string{"run", bad, "--preset", "lab"}, []string{"not both"}},
@@ -71,6 +71,7 @@ func TestBadLinesExitTwoAndDoNothing(t *testing.T) {
 		{"unknown flag", "", []string{"run", "--fast"}, []string{"--fast", "fairlead run --help"}},
 		{"unknown command", "", []string{"rnu"}, []string{`unknown command "rnu"`}},
 		{"scale out of range", "", []string{"serve", "--cpu-scale", "2"}, []string{"--cpu-scale is 2"}},
+		{"serve takes no plan", "", []string{"serve", "x.json"}, []string{`"x.json" was given`, "serve --help"}},
 		{"report of nothing", "", []string{"report"}, []string{"report takes one"}},
 		{"report of what is not there", "", []string{"report", filepath.Join(dir, "x")}, []string{"no such file"}},
 	} {
@@ -93,7 +94,7 @@ func TestPlanPrintsArmsTimeAndCost(t *testing.T) {
 	if code != ExitDone || errs != "" {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
-	for _, w := range []string{"4 × t2.micro", "cluster2/proxy/peak-ewma", "10: 5 blocks of 2 arms", "1000 requests at once", "refused above $1.00"} {
+	for _, w := range []string{"4 × t2.micro", "cluster2/proxy/peak-ewma", "10: 5 blocks of 2 arms", "1,000 requests at once", "1,360 instance-seconds", "refused above $1.00"} {
 		if !strings.Contains(out, w) {
 			t.Errorf("the plan does not say %q:\n%s", w, out)
 		}

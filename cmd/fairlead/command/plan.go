@@ -35,7 +35,11 @@ func readPlan(in io.Reader, args []string, preset string) (bench.Plan, []byte, e
 	p, err := bench.ParsePlan(raw)
 	if err != nil {
 		if len(args) == 1 {
-			err = fmt.Errorf("%s: %w", args[0], err)
+			source := args[0]
+			if source == "-" {
+				source = "standard input"
+			}
+			err = fmt.Errorf("%s: %w", source, err)
 		}
 		return bench.Plan{}, nil, err
 	}
@@ -98,7 +102,7 @@ func PrintPlan(out io.Writer, p bench.Plan) error {
 	cost := p.EstimateCost()
 	fmt.Fprintf(w, "\non AWS\tabout %.0f minutes and $%.2f (%s, prices of %s; refused above $%.2f)\n", p.EstimateTime().Minutes(), cost.USD, cost.Region, cost.PricesFrom, p.MaxUSD)
 	for _, i := range cost.Items {
-		fmt.Fprintf(w, "\t%s\t%.0f %ss\t$%.4f\n", i.What, i.Quantity, i.Unit, i.USD)
+		fmt.Fprintf(w, "\t%s\t%s\t$%.4f\n", i.What, i.Amount(), i.USD)
 	}
 	if cost.USD > p.MaxUSD {
 		fmt.Fprintf(w, "\nrefused\tthe estimate is above maxUSD; use fewer blocks or smaller clusters, or raise maxUSD\n")
@@ -110,7 +114,7 @@ func describeLoad(l bench.Load, shards int) string {
 	var s string
 	switch l.Kind {
 	case bench.LoadBurst:
-		s = fmt.Sprintf("%d requests at once", l.Requests)
+		s = bench.Grouped(l.Requests) + " requests at once"
 	case bench.LoadRate:
 		s = fmt.Sprintf("%g requests a second (%s) for %v", l.Rate, l.Arrivals, time.Duration(l.Duration))
 	case bench.LoadClosed:

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
@@ -79,7 +80,11 @@ func (p *progress) line(width int) string {
 		rest := each*time.Duration(len(p.trials)-p.done) - p.now().Sub(p.ended)
 		left += fmt.Sprintf(", about %d s", int(max(rest, 0).Seconds())+1)
 	}
-	line := []rune(fmt.Sprintf("%s %s · %s", bar, text, left))
+	full := fmt.Sprintf("%s %s · %s", bar, text, left)
+	if utf8.RuneCountInString(full) <= width {
+		return full
+	}
+	line := []rune(left + " · " + text) // in a narrow terminal the figures say what the bar did
 	if len(line) > width {
 		line = append(line[:max(width-1, 0)], '…')
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -18,6 +20,9 @@ func (e engine) report(_ context.Context, o command.Report) (int, error) {
 		path = filepath.Join(path, "report.json")
 	}
 	r, err := readReport(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return command.ExitBadInput, fmt.Errorf("%s holds no report.json: give the folder of one run, such as results/runs/<run>", o.Path)
+	}
 	if err != nil {
 		return command.ExitBadInput, err
 	}
@@ -42,6 +47,12 @@ func (e engine) report(_ context.Context, o command.Report) (int, error) {
 		return command.ExitDone, err
 	}
 	color := e.terminal(os.Stdout) && os.Getenv("NO_COLOR") == ""
-	_, err = io.WriteString(e.Out, report.Text(r, columns(os.Stdout), color))
-	return command.ExitDone, err
+	if _, err := io.WriteString(e.Out, report.Text(r, columns(os.Stdout), color)); err != nil {
+		return command.ExitFailed, err
+	}
+	page := filepath.Join(filepath.Dir(path), "report.html")
+	if _, err := os.Stat(page); err == nil {
+		fmt.Fprintf(e.Out, "Report: %s\n", relative(page))
+	}
+	return command.ExitDone, nil
 }

@@ -32,7 +32,12 @@ func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 
 	st, err := e.stand(ctx, standing{out: o.Out, scale: scaleFor(o.Plan), verbose: o.Verbose})
 	if err != nil && interrupted(ctx) {
+		paint.clear()
+		fmt.Fprintln(e.Err, "fairlead: interrupted before the run began; nothing is left running")
 		return command.ExitInterrupted, nil
+	}
+	if errors.Is(err, errResults) {
+		return command.ExitBadInput, err
 	}
 	if err != nil {
 		return command.ExitFailed, err
@@ -60,6 +65,8 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 		StateMachineArn: &st.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
 	})
 	if err != nil && interrupted(ctx) {
+		paint.clear()
+		fmt.Fprintln(e.Err, "fairlead: interrupted before the run began")
 		return command.ExitInterrupted, nil // taking the local AWS down ends what did start
 	}
 	if err != nil {
@@ -241,7 +248,7 @@ func readReport(path string) (bench.Report, error) {
 		return r, err
 	}
 	if err := json.Unmarshal(b, &r); err != nil {
-		return r, fmt.Errorf("%s: %w", path, err)
+		return r, fmt.Errorf("%s is not a report.json: %w", path, err)
 	}
 	if r.Version != bench.ReportVersion {
 		return r, fmt.Errorf("%s is a report of version %d, and this fairlead reads version %d", path, r.Version, bench.ReportVersion)

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/fairlead/fairlead/cmd/fairlead/command"
 	"github.com/fairlead/fairlead/internal/bench"
@@ -29,6 +31,12 @@ func (e engine) serve(ctx context.Context, o command.Serve) (int, error) {
 	st, err := e.stand(ctx, standing{out: o.Out, data: o.Data, addr: o.Addr, scale: scale, verbose: true})
 	if err != nil && interrupted(ctx) {
 		return command.ExitInterrupted, nil
+	}
+	if errors.Is(err, errResults) {
+		return command.ExitBadInput, err
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return command.ExitFailed, fmt.Errorf("%w: end what listens there, or give another --addr", err)
 	}
 	if err != nil {
 		return command.ExitFailed, err

@@ -254,6 +254,32 @@ func TestBadInputStartsNothing(t *testing.T) {
 	}
 }
 
+func TestResultsFolderThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := line(t, tiny, "run", "-", "--out", filepath.Join(file, "results"))
+	if code != command.ExitBadInput || out != "" || !strings.Contains(errs, "another --out") || !strings.Contains(errs, file) {
+		t.Errorf("exit %d, %q, %q", code, out, errs)
+	}
+}
+
+func TestReportOfWhatIsNone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	table := filepath.Join(dir, "trials.csv")
+	if err := os.WriteFile(table, []byte("trial"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{dir: "holds no report.json: give the folder of one run", table: "is not a report.json"} {
+		if code, _, errs := line(t, "", "report", path); code != command.ExitBadInput || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit %d, %q", path, code, errs)
+		}
+	}
+}
+
 func TestServeEndsWithCtrlC(t *testing.T) {
 	t.Parallel()
 	dir, err := compiled()

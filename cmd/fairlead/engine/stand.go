@@ -62,6 +62,21 @@ type stand struct {
 	lambda  *lambda.Client
 }
 
+// errResults is a results folder that cannot be had: the user named it.
+var errResults = errors.New("the results folder cannot be used, give another --out")
+
+// writable makes a folder and proves that files can be written there.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".fairlead-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // stand starts a local AWS and deploys the golden template with the compiled
 // programs as its assets.
 func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
@@ -69,8 +84,8 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(out, 0o755); err != nil {
-		return nil, fmt.Errorf("the results folder: %w", err)
+	if err := writable(out); err != nil {
+		return nil, fmt.Errorf("%w: %w", errResults, err)
 	}
 	st := &stand{results: out, data: s.data}
 	defer func() {
