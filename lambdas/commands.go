@@ -34,6 +34,11 @@ func (c commands) Online(ctx context.Context, ids []string) ([]string, error) {
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
+		if unregistered := new(types.InvalidInstanceId); errors.As(err, &unregistered) {
+			// Documented for instances without a registered agent (Systems Manager
+			// API reference, DescribeInstanceInformation, "Errors"): they boot.
+			return online, nil
+		}
 		if err != nil {
 			return nil, fmt.Errorf("ask Systems Manager who is online: %w", err)
 		}

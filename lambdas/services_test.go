@@ -33,6 +33,14 @@ func TestCommands(t *testing.T) {
 	if err != nil || len(online) != 1 || online[0] != "i-1" {
 		t.Errorf("online: %v, %v", online, err)
 	}
+	online, err = of(400, `{"__type": "InvalidInstanceId", "message": "not registered"}`).Online(t.Context(), []string{"i-1"})
+	if err != nil || len(online) != 0 {
+		t.Errorf("an instance whose agent has not registered is waited for, not a failure: %v, %v", online, err)
+	}
+	online, err = of(400, `{"__type": "AccessDeniedException", "message": "no"}`).Online(t.Context(), []string{"i-1"})
+	if err == nil {
+		t.Errorf("a denied call must not be waited for: %v", online)
+	}
 	if id, err := of(200, `{"Command": {"CommandId": "c-1"}}`).Send(t.Context(), steps.Command{Document: "d", Instance: "i-1"}); err != nil || id != "c-1" {
 		t.Errorf("send: %q, %v", id, err)
 	}
