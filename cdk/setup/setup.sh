@@ -34,6 +34,8 @@ if ! { [ -f "$program" ] && matches "$program"; }; then
   rm -f "$program.download"
 fi
 
+# EPERM beside the list of calls, as systemd.exec(5) shows it: without it a call
+# that is not listed, of a newer Go for instance, kills the program.
 cat > "$root/etc/systemd/system/$unit" <<UNIT
 [Unit]
 Description=Fairlead $service
@@ -68,6 +70,7 @@ LockPersonality=yes
 MemoryDenyWriteExecute=yes
 SystemCallArchitectures=native
 SystemCallFilter=@system-service
+SystemCallErrorNumber=EPERM
 
 [Install]
 WantedBy=multi-user.target
