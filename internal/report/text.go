@@ -17,7 +17,12 @@ func Text(r bench.Report, width int, color bool) string {
 	}
 	t := &printer{width: max(width, 40), color: color}
 	t.line("")
-	t.line(t.paint(statusColour(r.Status), strings.ToUpper(string(r.Status))) + "  " + t.paint(stampColour(r.Environment), stamp(r.Environment)))
+	status, env := strings.ToUpper(string(r.Status)), stamp(r.Environment)
+	if utf8.RuneCountInString(status+"  "+env) <= t.width {
+		t.line(t.paint(statusColour(r.Status), status) + "  " + t.paint(stampColour(r.Environment), env))
+	} else {
+		t.wrap(status+"  ", env, stampColour(r.Environment))
+	}
 	t.wrap("", strings.TrimSuffix(r.Headline, where(r)), bold)
 	if r.Reason != "" {
 		t.wrap("", "Reason: "+r.Reason, statusColour(r.Status))
