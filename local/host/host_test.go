@@ -209,24 +209,44 @@ func TestCPULimit(t *testing.T) {
 			i := start(t, h, "i-cpu", nil)
 			installWeb(t, i)
 			get(t, i, "/")
-			used0, cpus := i.CPU()
-			begin := time.Now()
-			burning, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			r, err := http.NewRequestWithContext(burning, "GET", "http://"+i.Addr.String()+":8000/burn", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			http.DefaultClient.Do(r)
-			used, _ := i.CPU()
-			rate := (used - used0) / time.Since(begin).Seconds()
-			t.Logf("limit %s: used %.3f of %.3f cores", h.Limit(), rate, cpus)
-			if h.Limit() == cpu.None {
-				t.Skip("this machine has no way to limit CPU time")
-			}
-			if rate > 1.35*cpus || rate < 0.3*cpus {
-				t.Errorf("used %.3f cores, the limit is %.3f", rate, cpus)
+			// No second may be above the limit. A busy machine gives less than the
+			// limit for a while, so one second of enough is enough.
+			for second := 1; ; second++ {
+				rate, cpus := burn(t, i)
+				t.Logf("limit %s: used %.3f of %.3f cores", h.Limit(), rate, cpus)
+				if h.Limit() == cpu.None {
+					t.Skip("this machine has no way to limit CPU time")
+				}
+				if rate > 1.35*cpus {
+					t.Fatalf("used %.3f cores, the limit is %.3f", rate, cpus)
+				}
+				if rate >= 0.3*cpus {
+					return
+				}
+				if second == 20 {
+					t.Fatalf("used %.3f cores in the last of %d seconds, the limit is %.3f", rate, second, cpus)
+				}
 			}
 		})
 	}
+}
+
+// burn has the instance use what CPU it gets for a second, and returns how many
+// cores that was, and how many it may use.
+func burn(t *testing.T, i *Instance) (rate, cpus float64) {
+	t.Helper()
+	used0, cpus := i.CPU()
+	begin := time.Now()
+	burning, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(burning, "GET", "http://"+i.Addr.String()+":8000/burn", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.DefaultClient.Do(r); err == nil {
+		res.Body.Close()
+		t.Fatalf("burning ended by itself: %s", res.Status)
+	}
+	used, _ := i.CPU()
+	return (used - used0) / time.Since(begin).Seconds(), cpus
 }
