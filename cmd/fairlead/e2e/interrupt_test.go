@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -102,8 +103,10 @@ func TestSigtermAndJSON(t *testing.T) {
 	if sum.Status != "partial" || sum.ExitCode != 130 || sum.Run != filepath.Base(run) || filepath.Clean(sum.Folder) != run {
 		t.Errorf("%+v", sum)
 	}
-	if p.err.String() != "" {
-		t.Errorf("standard error is not empty: %q", p.err.String())
+	// The other tests' launchers use the same tree at the same time.
+	said := strings.ReplaceAll(p.err.String(), "fairlead: another fairlead is compiling; waiting for it\n", "")
+	if said != "" {
+		t.Errorf("standard error is not empty: %q", said)
 	}
 	h.partial(t, run)
 }

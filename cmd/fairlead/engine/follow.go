@@ -35,11 +35,11 @@ func follow(ctx context.Context, api executions, arn string, every time.Duration
 		// execution that is described as running, and are read the next time.
 		d, err := api.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: &arn})
 		if err != nil {
-			return outcome{}, fmt.Errorf("following the execution: %w", err)
+			return outcome{}, following(ctx, err)
 		}
 		events, err := newEvents(ctx, api, arn, seen)
 		if err != nil {
-			return outcome{}, fmt.Errorf("following the execution: %w", err)
+			return outcome{}, following(ctx, err)
 		}
 		for _, e := range events {
 			seen = e.Id
@@ -54,6 +54,15 @@ func follow(ctx context.Context, api executions, arn string, every time.Duration
 		case <-tick.C:
 		}
 	}
+}
+
+// following tells a call that failed from one that ended with ctx: the SDK's
+// error for the latter knows that ctx ended, not why.
+func following(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return fmt.Errorf("following the execution: %w", err)
 }
 
 // newEvents reads the history backwards until it meets what has been seen, so

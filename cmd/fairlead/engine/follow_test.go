@@ -89,6 +89,47 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	})
 }
 
+// cut is an execution whose named call is under way when the user interrupts.
+type cut struct {
+	*recorded
+	call   string
+	cancel context.CancelCauseFunc
+}
+
+func (c cut) fail(ctx context.Context, call string) error {
+	if call == c.call {
+		c.cancel(interrupt.Err)
+	}
+	return ctx.Err() // as the SDK: without the cause
+}
+
+func (c cut) DescribeExecution(ctx context.Context, in *sfn.DescribeExecutionInput, o ...func(*sfn.Options)) (*sfn.DescribeExecutionOutput, error) {
+	if err := c.fail(ctx, "DescribeExecution"); err != nil {
+		return nil, err
+	}
+	return c.recorded.DescribeExecution(ctx, in, o...)
+}
+
+func (c cut) GetExecutionHistory(ctx context.Context, in *sfn.GetExecutionHistoryInput, o ...func(*sfn.Options)) (*sfn.GetExecutionHistoryOutput, error) {
+	if err := c.fail(ctx, "GetExecutionHistory"); err != nil {
+		return nil, err
+	}
+	return c.recorded.GetExecutionHistory(ctx, in, o...)
+}
+
+// An interruption in the middle of a call was taken for a failed call: the run
+// was not stopped and swept, and what it had measured was not reported.
+func TestFollowInterruptedDuringACall(t *testing.T) {
+	for _, call := range []string{"DescribeExecution", "GetExecutionHistory"} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r := &recorded{begun: time.Now(), total: 10, perSec: 1, pageSize: 100}
+		_, err := follow(ctx, cut{r, call, cancel}, "arn", time.Second, func(types.HistoryEvent) {})
+		if !errors.Is(err, interrupt.Err) {
+			t.Errorf("%s: ended with %v", call, err)
+		}
+	}
+}
+
 func TestProgressNamesStateBlockAndRest(t *testing.T) {
 	plan, err := bench.ParsePlan([]byte(`{}`))
 	if err != nil {

@@ -39,11 +39,11 @@ func (p Parent) New(name string) (*Group, error) {
 	return g, nil
 }
 
-// The group's weight against what is in no group of ours: a tenth. Functions and
+// The group's weight against what is in no group of ours: a half. Functions and
 // clients are not on an instance's machine and must not wait behind it.
 const (
-	sharesV1 = "102" // of 1,024
-	weightV2 = "10"  // of 100
+	sharesV1 = "512" // of 1,024
+	weightV2 = "50"  // of 100
 )
 
 // Limit lets the group use the given number of cores from now on, and lets

@@ -92,7 +92,7 @@ func TestLimitWritesQuota(t *testing.T) {
 	if err := (&Group{CgroupV1, root, root}).Limit(0.5); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"cpu.cfs_quota_us": "5000", "cpu.shares": "102", "cpu.weight": "10"} {
+	for name, want := range map[string]string{"cpu.cfs_quota_us": "5000", "cpu.shares": "512", "cpu.weight": "50"} {
 		if got, err := os.ReadFile(filepath.Join(root, name)); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v, want %s", name, got, err, want)
 		}
