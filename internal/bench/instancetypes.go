@@ -34,8 +34,10 @@ func HourlyUSD(instanceType string) (float64, bool) {
 	return t.USD, ok
 }
 
-// instanceTypes holds sizes and on-demand prices of us-east-1 as of PriceDate.
-// Source: the EC2 on-demand price list, https://aws.amazon.com/ec2/pricing/on-demand/.
+// instanceTypes holds sizes and on-demand prices of us-east-1. Those of t2.micro
+// and t2.large were checked on PriceDate; the others are the list prices as
+// remembered, not looked up on that day. The list to check them against is
+// https://aws.amazon.com/ec2/pricing/on-demand/.
 var instanceTypes = map[string]InstanceType{
 	"t2.nano":    {VCPUs: 1, USD: 0.0058, Burstable: true},
 	"t2.micro":   {VCPUs: 1, USD: 0.0116, Burstable: true},

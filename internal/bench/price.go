@@ -12,7 +12,8 @@ const (
 )
 
 // List prices in PriceRegion as of PriceDate, in US dollars.
-// Sources: the pricing pages of EC2, VPC, EBS, Lambda, Step Functions, S3 and CloudWatch.
+// Public addresses, Lambda's GB-seconds, transitions and metrics were checked on
+// that day; volumes, Lambda's requests and S3's are as remembered, not looked up.
 const (
 	usdPublicIPv4Hour = 0.005
 	usdVolumeGBMonth  = 0.08         // gp3
