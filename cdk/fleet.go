@@ -18,13 +18,13 @@ type fleet struct {
 
 type instances struct {
 	template awsec2.CfnLaunchTemplate
-	role     awsiam.Role
+	role     awsiam.IRole
 }
 
-func newFleet(stack awscdk.Stack, network network, backend, proxy artifact) fleet {
+func newFleet(stack awscdk.Stack, account account, network network, backend, proxy artifact) fleet {
 	return fleet{
-		node: newInstances(stack, "Node", network.nodes, agentGrants(backend)...),
-		proxy: newInstances(stack, "Proxy", network.proxy, append(agentGrants(proxy),
+		node: newInstances(stack, account, "Node", network.nodes, agentGrants(backend)...),
+		proxy: newInstances(stack, account, "Proxy", network.proxy, append(agentGrants(proxy),
 			allow("ec2:DescribeInstances").onAll(),
 			allow("cloudwatch:PutMetricData").onAll().when("StringEquals", "cloudwatch:namespace", metricNamespace),
 		)...),
@@ -44,11 +44,8 @@ func agentGrants(artifact artifact) []grant {
 	}
 }
 
-func newInstances(stack awscdk.Stack, id string, group awsec2.CfnSecurityGroup, grants ...grant) instances {
-	role := newRole(stack, id+"Role", "ec2.amazonaws.com", "Fairlead instances: "+id, grants...)
-	profile := awsiam.NewCfnInstanceProfile(stack, jsii.String(id+"Profile"), &awsiam.CfnInstanceProfileProps{
-		Roles: &[]any{role.RoleName()},
-	})
+func newInstances(stack awscdk.Stack, account account, id string, group awsec2.CfnSecurityGroup, grants ...grant) instances {
+	role := account.newRole(stack, id+"Role", "ec2.amazonaws.com", "Fairlead instances: "+id, grants...)
 	template := awsec2.NewCfnLaunchTemplate(stack, jsii.String(id+"Template"), &awsec2.CfnLaunchTemplateProps{
 		// Of the template itself; the CDK's own tags do not reach it.
 		TagSpecifications: &[]any{&awsec2.CfnLaunchTemplate_LaunchTemplateTagSpecificationProperty{
@@ -58,7 +55,7 @@ func newInstances(stack awscdk.Stack, id string, group awsec2.CfnSecurityGroup, 
 		LaunchTemplateData: &awsec2.CfnLaunchTemplate_LaunchTemplateDataProperty{
 			// EC2 looks the image up at each launch, under the caller's ssm:GetParameters.
 			ImageId:            jsii.String("resolve:ssm:" + imageParameter),
-			IamInstanceProfile: &awsec2.CfnLaunchTemplate_IamInstanceProfileProperty{Arn: profile.AttrArn()},
+			IamInstanceProfile: account.profile(stack, id+"Profile", role),
 			// At the top level, not in NetworkInterfaces: with those, RunInstances refuses
 			// a SubnetId. Public addresses come from the subnets.
 			SecurityGroupIds: &[]*string{group.AttrGroupId()},

@@ -28,14 +28,15 @@ type step struct {
 // functions makes steps into Lambda functions and keeps them by name.
 type functions struct {
 	scope   constructs.Construct
+	account account
 	code    artifact
 	network network
 	results awss3.Bucket
 	of      map[string]awslambda.Function
 }
 
-func newFunctions(stack awscdk.Stack, code artifact, network network, results awss3.Bucket) *functions {
-	return &functions{scope: constructs.NewConstruct(stack, jsii.String("Functions")), code: code, network: network, results: results, of: map[string]awslambda.Function{}}
+func newFunctions(stack awscdk.Stack, account account, code artifact, network network, results awss3.Bucket) *functions {
+	return &functions{scope: constructs.NewConstruct(stack, jsii.String("Functions")), account: account, code: code, network: network, results: results, of: map[string]awslambda.Function{}}
 }
 
 // interfaceActions are what Lambda does under a VPC function's role when the
@@ -59,7 +60,7 @@ func (f *functions) add(s step) awslambda.Function {
 	if len(s.groups) > 0 {
 		grants = append(grants, allow(interfaceActions...).onAll())
 	}
-	role := newRole(f.scope, id+"Role", "lambda.amazonaws.com", "Fairlead step: "+s.name, grants...)
+	role := f.account.newRole(f.scope, id+"Role", "lambda.amazonaws.com", "Fairlead step: "+s.name, grants...)
 
 	environment := map[string]*string{
 		"FAIRLEAD_STACK":  awscdk.Aws_STACK_NAME(),
@@ -102,9 +103,10 @@ func (f *functions) add(s step) awslambda.Function {
 }
 
 // keepInterfacesFrom leaves the interfaces to the Lambda service: calls that the
-// function's own code makes carry the function's ARN and are denied.
-func (f *functions) keepInterfacesFrom(id string, role awsiam.Role, function awslambda.Function) {
-	addPolicy(f.scope, id+"InterfacesPolicy", role,
+// function's own code makes carry the function's ARN and are denied. Under the one
+// role of a student account nothing denies them.
+func (f *functions) keepInterfacesFrom(id string, role awsiam.IRole, function awslambda.Function) {
+	f.account.addPolicy(f.scope, id+"InterfacesPolicy", role,
 		deny(append([]string{"ec2:DetachNetworkInterface"}, interfaceActions...)...).onAll().
 			when("ArnEquals", "lambda:SourceFunctionArn", *function.FunctionArn()))
 }

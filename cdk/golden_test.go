@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 func TestGolden(t *testing.T) {
 	needNode(t)
 	output := t.TempDir()
-	got, err := synthesize(t.TempDir(), output)
+	got, err := synthesize(options{stack: defaultStack, keepResults: true}, t.TempDir(), output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func needNode(t *testing.T) {
 
 // synthesize makes the golden template: with placeholders for the programs, and
 // with stable keys in place of the CDK's content hashes.
-func synthesize(programsFolder, outputFolder string) ([]byte, error) {
+func synthesize(o options, programsFolder, outputFolder string) ([]byte, error) {
 	programs := map[string]program{}
 	for _, asset := range template.Assets() {
 		path := filepath.Join(programsFolder, filepath.Base(asset.Key))
@@ -106,14 +106,14 @@ func synthesize(programsFolder, outputFolder string) ([]byte, error) {
 		programs[asset.Name] = made
 	}
 	app := newApp(outputFolder)
-	newStack(app, defaultStack, programs)
+	newStack(app, o, programs)
 	app.Synth(nil)
 
-	text, err := os.ReadFile(filepath.Join(outputFolder, defaultStack+".template.json"))
+	text, err := os.ReadFile(filepath.Join(outputFolder, o.stack+".template.json"))
 	if err != nil {
 		return nil, err
 	}
-	keys, err := uploadedKeys(filepath.Join(outputFolder, defaultStack+".assets.json"))
+	keys, err := uploadedKeys(filepath.Join(outputFolder, o.stack+".assets.json"))
 	if err != nil {
 		return nil, err
 	}

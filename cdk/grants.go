@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
-	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
 )
 
@@ -68,26 +67,6 @@ func policy(grants ...grant) awsiam.PolicyDocument {
 		statements = append(statements, awsiam.NewPolicyStatement(props))
 	}
 	return awsiam.NewPolicyDocument(&awsiam.PolicyDocumentProps{Statements: &statements})
-}
-
-// newRole has its whole policy inline: it exists, complete, before whatever
-// takes it on.
-func newRole(scope constructs.Construct, id, service, description string, grants ...grant) awsiam.Role {
-	return awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
-		AssumedBy:      awsiam.NewServicePrincipal(jsii.String(service), nil),
-		Description:    jsii.String(description),
-		InlinePolicies: &map[string]awsiam.PolicyDocument{"grants": policy(grants...)},
-	})
-}
-
-// addPolicy is for grants that name a resource which itself needs the role: in
-// the role they would be a cycle, which only the deployment would find.
-func addPolicy(scope constructs.Construct, id string, role awsiam.Role, grants ...grant) {
-	awsiam.NewCfnPolicy(scope, jsii.String(id), &awsiam.CfnPolicyProps{
-		PolicyName:     jsii.String(id),
-		PolicyDocument: policy(grants...),
-		Roles:          &[]*string{role.RoleName()},
-	})
 }
 
 // arn names a resource of this account and region.

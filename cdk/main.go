@@ -13,41 +13,35 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
-// defaultStack is the stack's name; `-c stack=NAME` makes another one beside it.
-const defaultStack = "fairlead"
-
 func main() {
 	os.Exit(run(context.Background(), os.Stderr))
 }
 
 func run(ctx context.Context, stderr io.Writer) int {
+	app := newApp("")
+	defer jsii.Close()
+	given, _ := app.Node().GetAllContext(nil).(map[string]any)
+	o, err := parseOptions(given)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return 1
+	}
 	built, err := build(ctx, filepath.Join("cdk", "build", "programs"), stderr)
 	if err != nil {
 		fmt.Fprintln(stderr, "cdk:", err)
 		return 1
 	}
-	defer jsii.Close()
-	app := newApp("")
-	name := defaultStack
-	if given, ok := app.Node().TryGetContext(jsii.String("stack")).(string); ok && given != "" {
-		name = given
-	}
-	newStack(app, name, built)
+	newStack(app, o, built)
 	app.Synth(nil)
 	return 0
 }
 
-// newApp makes the app without what would put conditions, metadata or rules into
-// the template. An empty folder means the one that the CDK CLI names.
+// newApp makes the app without what would put metadata into the template. An
+// empty folder means the one that the CDK CLI names.
 func newApp(folder string) awscdk.App {
 	props := &awscdk.AppProps{
 		AnalyticsReporting: jsii.Bool(false),
 		TreeMetadata:       jsii.Bool(false),
-		DefaultStackSynthesizer: awscdk.NewDefaultStackSynthesizer(&awscdk.DefaultStackSynthesizerProps{
-			// The rule is a CloudFormation parameter and an assertion on it; the CLI
-			// checks the bootstrap version by itself before it deploys.
-			GenerateBootstrapVersionRule: jsii.Bool(false),
-		}),
 	}
 	if folder != "" {
 		props.Outdir = jsii.String(folder)

@@ -7,8 +7,9 @@ import (
 )
 
 // newStack puts the parts together, in the order in which they need each other.
-func newStack(app awscdk.App, name string, programs map[string]program) awscdk.Stack {
-	stack := awscdk.NewStack(app, jsii.String(name), &awscdk.StackProps{
+func newStack(app awscdk.App, o options, programs map[string]program) awscdk.Stack {
+	stack := awscdk.NewStack(app, jsii.String(o.stack), &awscdk.StackProps{
+		Synthesizer: synthesizer(o),
 		Description: jsii.String("Fairlead: benchmarks of load balancers, strategies and instance types."),
 	})
 	// Costs can be told apart by it; instances get theirs from Launch. On the resources
@@ -23,12 +24,14 @@ func newStack(app awscdk.App, name string, programs map[string]program) awscdk.S
 	backend := upload(stack, "Backend", programs["backend"])
 	proxy := upload(stack, "Proxy", programs["proxy"])
 
+	account := newAccount(stack, o)
 	network := newNetwork(stack)
 	results := newResults(stack)
-	fleet := newFleet(stack, network, backend, proxy)
+	fleet := newFleet(stack, account, network, backend, proxy)
 	document := newDocument(stack)
-	functions := newFunctions(stack, lambdas, network, results)
+	functions := newFunctions(stack, account, lambdas, network, results)
 	addSteps(functions, stepInputs{
+		account:  account,
 		network:  network,
 		fleet:    fleet,
 		document: document,

@@ -10,6 +10,7 @@ import (
 
 // stepInputs is what the steps' grants and environments name.
 type stepInputs struct {
+	account        account
 	network        network
 	fleet          fleet
 	document       awsssm.CfnDocument
@@ -86,6 +87,7 @@ func addSteps(f *functions, in stepInputs) {
 // changes nothing of the run.
 func planEnvironment(in stepInputs) map[string]string {
 	return map[string]string{
+		"FAIRLEAD_ACCOUNT":                in.account.kind(),
 		"FAIRLEAD_T0_LEAD":                in.t0Lead,
 		"FAIRLEAD_NODE_TEMPLATE":          *in.fleet.node.template.Ref(),
 		"FAIRLEAD_NODE_TEMPLATE_VERSION":  *in.fleet.node.template.AttrLatestVersionNumber(),

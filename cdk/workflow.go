@@ -24,7 +24,7 @@ func newMachine(stack awscdk.Stack, f *functions) awsstepfunctions.CfnStateMachi
 		Retention:     awslogs.RetentionDays_TWO_WEEKS,
 		RemovalPolicy: awscdk.RemovalPolicy_DESTROY,
 	})
-	role := newRole(stack, "MachineRole", "states.amazonaws.com", "Fairlead state machine",
+	role := f.account.newRole(stack, "MachineRole", "states.amazonaws.com", "Fairlead state machine",
 		allow("lambda:InvokeFunction").on(called...),
 		// Vended logs and traces are authorized on no resource (AWS: "Logging using
 		// CloudWatch Logs" and "X-Ray tracing" of Step Functions, IAM policies).
@@ -47,7 +47,7 @@ func newMachine(stack awscdk.Stack, f *functions) awsstepfunctions.CfnStateMachi
 	})
 	// A Distributed Map starts its children as executions of the machine itself,
 	// named <machine>/<label>:<id>.
-	addPolicy(stack, "MachineChildrenPolicy", role,
+	f.account.addPolicy(stack, "MachineChildrenPolicy", role,
 		allow("states:StartExecution").on(*machine.AttrArn()),
 		allow("states:DescribeExecution", "states:StopExecution").on(executions(machine, ":*"), executions(machine, "/*")),
 	)
