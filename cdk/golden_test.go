@@ -18,9 +18,7 @@ import (
 	"github.com/fairlead/fairlead/cdk/template"
 )
 
-var update = flag.Bool("update", false, "renew cdk/template/template.json")
-
-const goldenFile = "template/template.json"
+var update = flag.Bool("update", false, "renew cdk/template/template.json and student.json")
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -28,30 +26,40 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestGolden keeps the committed template equal to what the app synthesizes.
+// goldens are the committed templates and the contexts that make them.
+var goldens = map[string]options{
+	"template/template.json": {stack: defaultStack, keepResults: true},
+	"template/student.json":  {stack: defaultStack, keepResults: true, labRole: "LabRole", assetsBucket: template.StudentBucket},
+}
+
+// TestGolden keeps the committed templates equal to what the app synthesizes.
 func TestGolden(t *testing.T) {
 	needNode(t)
-	output := t.TempDir()
-	got, err := synthesize(options{stack: defaultStack, keepResults: true}, t.TempDir(), output)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, violation := range violations(t, output) {
-		t.Errorf("the CDK's validation: %s; correct it, or acknowledge it in place with the reason", violation)
-	}
-	if *update {
-		if err := os.WriteFile(goldenFile, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(goldenFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("the app synthesizes another template than %s; look at the difference with `go test ./cdk -update` and git diff\nfirst difference: %s",
-			goldenFile, firstDifference(want, got))
+	for file, o := range goldens {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			output := t.TempDir()
+			got, err := synthesize(o, t.TempDir(), output)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, violation := range violations(t, output) {
+				t.Errorf("the CDK's validation: %s; correct it, or acknowledge it in place with the reason", violation)
+			}
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("the app synthesizes another template than %s; look at the difference with `go test ./cdk -update` and git diff\nfirst difference: %s",
+					file, firstDifference(want, got))
+			}
+		})
 	}
 }
 

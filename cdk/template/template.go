@@ -1,6 +1,6 @@
-// Package template holds the golden template: what the CDK app synthesizes,
-// byte for byte, when the programs are replaced by placeholders. It is what the
-// local cloud deploys. `go test ./cdk -update` renews it.
+// Package template holds the golden templates: what the CDK app synthesizes, byte
+// for byte, when the programs are replaced by placeholders. They are what the local
+// cloud deploys. `go test ./cdk -update` renews them.
 //
 // This package imports the standard library only, so that whoever deploys the
 // template needs neither Node.js nor the CDK.
@@ -18,6 +18,15 @@ import (
 
 //go:embed template.json
 var golden []byte
+
+// student is the template of an account that can create no roles.
+//
+//go:embed student.json
+var student []byte
+
+// StudentBucket is the bucket, made by hand, that holds the programs for the
+// template of RenderStudent.
+const StudentBucket = "fairlead-assets"
 
 // Asset is a program that the template refers to by its key in the bootstrap
 // bucket, cdk-hnb659fds-assets-<account>-<region>.
@@ -46,10 +55,20 @@ func (a Asset) Stub() []byte {
 	return []byte("fairlead placeholder: " + a.Name + "\n")
 }
 
-// Render gives the golden template with the placeholders' SHA-256 replaced by
+// Render gives the template of an ordinary account with the placeholders' SHA-256 replaced by
 // the programs' own, lower-case hex by asset name. It fails on a hash that is
 // missing or malformed, and on a name that no asset has.
 func Render(sha256Of map[string]string) ([]byte, error) {
+	return render(golden, sha256Of)
+}
+
+// RenderStudent is Render for an account that can create no roles: everything runs
+// under its LabRole, and the programs are in StudentBucket.
+func RenderStudent(sha256Of map[string]string) ([]byte, error) {
+	return render(student, sha256Of)
+}
+
+func render(golden []byte, sha256Of map[string]string) ([]byte, error) {
 	assets := Assets()
 	for name := range sha256Of {
 		if !slices.ContainsFunc(assets, func(a Asset) bool { return a.Name == name }) {
