@@ -33,9 +33,13 @@ func TestMain(m *testing.M) {
 func TestHandlers(t *testing.T) {
 	complete := map[string]string{
 		"FAIRLEAD_STACK": "fl", "FAIRLEAD_BUCKET": "results", "FAIRLEAD_T0_LEAD": "10s", "FAIRLEAD_SUBNETS": "subnet-a,subnet-b",
-		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_NODE_TEMPLATE": "lt-1", "FAIRLEAD_NODE_TEMPLATE_VERSION": "1",
-		"FAIRLEAD_PROXY_TEMPLATE": "lt-2", "FAIRLEAD_PROXY_TEMPLATE_VERSION": "2", "FAIRLEAD_BACKEND_URI": "s3://a/b",
-		"FAIRLEAD_BACKEND_SHA256": "aa", "FAIRLEAD_PROXY_URI": "s3://a/p", "FAIRLEAD_PROXY_SHA256": "bb",
+		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_BALANCER_GROUP": "sg-1", "FAIRLEAD_ACCOUNT": "standard",
+	}
+	for _, arch := range []string{"X86_64", "ARM64"} {
+		for _, name := range []string{"NODE_TEMPLATE", "NODE_TEMPLATE_VERSION", "PROXY_TEMPLATE", "PROXY_TEMPLATE_VERSION",
+			"BACKEND_URI", "BACKEND_SHA256", "PROXY_URI", "PROXY_SHA256"} {
+			complete["FAIRLEAD_"+name+"_"+arch] = "x"
+		}
 	}
 	for _, tc := range []struct {
 		why, handler, missing, set string

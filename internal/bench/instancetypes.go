@@ -1,6 +1,9 @@
 package bench
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // InstanceType is what a plan must know of an EC2 instance type.
 type InstanceType struct {
@@ -16,16 +19,21 @@ func TypeOf(name string) (InstanceType, bool) {
 	return t, ok
 }
 
-// InstanceTypes lists the x86_64 types a plan may name, sorted.
-func InstanceTypes() []string {
-	var names []string
-	for n, t := range instanceTypes {
-		if !t.Arm {
-			names = append(names, n)
-		}
+// InstanceTypes lists the types a plan may name, sorted.
+func InstanceTypes() []string { return slices.Sorted(maps.Keys(instanceTypes)) }
+
+// The architectures, as EC2 names them.
+const (
+	ArchX86 = "x86_64"
+	ArchARM = "arm64"
+)
+
+// Arch is the architecture of the type's images and programs.
+func (t InstanceType) Arch() string {
+	if t.Arm {
+		return ArchARM
 	}
-	slices.Sort(names)
-	return names
+	return ArchX86
 }
 
 // HourlyUSD is the on-demand price of an hour in PriceRegion.
@@ -78,6 +86,12 @@ var instanceTypes = map[string]InstanceType{
 	"m7i.large":   {VCPUs: 2, USD: 0.1008},
 	"m7i.xlarge":  {VCPUs: 4, USD: 0.2016},
 	"m7i.2xlarge": {VCPUs: 8, USD: 0.4032},
+
+	"c7g.large":  {VCPUs: 2, USD: 0.0725, Arm: true},
+	"c7g.xlarge": {VCPUs: 4, USD: 0.145, Arm: true},
+
+	"c7i-flex.large": {VCPUs: 2, USD: 0.08479},
+	"m7i-flex.large": {VCPUs: 2, USD: 0.09576},
 
 	"t4g.nano":   {VCPUs: 2, USD: 0.0042, Arm: true, Burstable: true},
 	"t4g.micro":  {VCPUs: 2, USD: 0.0084, Arm: true, Burstable: true},

@@ -41,6 +41,13 @@ func (k RunKeys) NodesCSV() string   { return k.key("nodes.csv") }
 // Group is the record of what Launch started for one group: a []Instance.
 func (k RunKeys) Group(group string) string { return k.key("groups/" + group + ".json") }
 
+// Balancer is the record of the load balancer that Balance created.
+func (k RunKeys) Balancer() string { return k.key("balancer.json") } // Balancer
+
+// RunLock is the key of the lock that keeps runs of one stack apart where the
+// account is small.
+const RunLock = "locks/run"
+
 // Trials is the prefix of all trials.
 func (k RunKeys) Trials() string { return k.key("trials/") }
 

@@ -83,8 +83,11 @@ func (p Plan) refuseNoBounds(written object, report func(path, problem string)) 
 // setDefaults fills what depends on other fields.
 func (p *Plan) setDefaults() {
 	for i := range p.Targets {
-		if p.Targets[i].Kind == TargetProxy && p.Targets[i].Strategy == "" {
-			p.Targets[i].Strategy = DefaultStrategy
+		switch t := &p.Targets[i]; {
+		case t.Kind == TargetProxy && t.Strategy == "":
+			t.Strategy = DefaultStrategy
+		case t.Kind == TargetALB && t.Algorithm == "":
+			t.Algorithm = DefaultAlgorithm
 		}
 	}
 	if p.Load.Kind == LoadRate && p.Load.Arrivals == "" {

@@ -46,6 +46,9 @@ func TestParsedPlanParsesToItself(t *testing.T) {
 var validPlans = []string{
 	`{}`,
 	`{"preset": "smoke"}`,
+	`{"preset": "lab-alb"}`,
+	`{"targets": [{"kind": "proxy"}, {"kind": "alb"}, {"kind": "alb", "algorithm": "least_outstanding_requests"}, {"kind": "alb", "algorithm": "weighted_random"}, {"kind": "direct"}]}`,
+	`{"clusters": [{"name": "arm", "instanceType": "t4g.micro", "count": 1}], "proxy": {"instanceType": "c7g.large"}}`,
 	`{"preset": "smoke", "blocks": 3, "dryRun": true}`,
 	`{"load": {"kind": "rate", "rate": 500, "duration": "10s"}}`,
 	`{"load": {"kind": "rate", "rate": 500.5, "duration": "10s", "arrivals": "constant"}, "shards": 1}`,
@@ -73,7 +76,7 @@ func TestBadPlansNameTheMistakeAndTheFix(t *testing.T) {
 		{"fraction", `{"blocks": 2.5}`, []string{`blocks is the number 2.5: write a whole number`}},
 		{"null", `{"load": null}`, []string{`load is null: write an object`}},
 		{"no unit", `{"ttl": 60}`, []string{`ttl 60 is not a duration`}},
-		{"unknown preset", `{"preset": "big"}`, []string{`preset is "big": use one of lab, smoke`}},
+		{"unknown preset", `{"preset": "big"}`, []string{`preset is "big": use one of lab, lab-alb, smoke`}},
 		{"no nodes", `{"clusters": [{"name": "a", "instanceType": "t2.micro", "count": 0}]}`, []string{"clusters[0].count is 0: use 1 to 40"}},
 		{"no clusters", `{"clusters": []}`, []string{"clusters has 0 entries"}},
 		{"same name twice", `{"clusters": [{"name": "a", "instanceType": "t2.micro", "count": 1}, {"name": "a", "instanceType": "t2.micro", "count": 1}]}`,
@@ -81,15 +84,18 @@ func TestBadPlansNameTheMistakeAndTheFix(t *testing.T) {
 		{"the proxy's own name", `{"clusters": [{"name": "proxy", "instanceType": "t2.micro", "count": 1}]}`, []string{`clusters[0].name is "proxy"`}},
 		{"unknown type", `{"proxy": {"instanceType": "t2.mikro"}}`, []string{`proxy.instanceType is "t2.mikro"`}},
 		{"unknown type where no target needs it", `{"targets": [{"kind": "direct"}], "proxy": {"instanceType": "t2.mikro"}}`, []string{`proxy.instanceType is "t2.mikro"`}},
-		{"arm64 on x86 images", `{"proxy": {"instanceType": "t4g.micro"}}`, []string{`arm64`}},
 		{"bad strategy", `{"targets": [{"kind": "proxy", "strategy": "fastest"}]}`, []string{`targets[0].strategy is "fastest": use one of round-robin`}},
+		{"bad algorithm", `{"targets": [{"kind": "alb", "algorithm": "fastest"}]}`, []string{`targets[0].algorithm is "fastest": use one of round_robin`}},
+		{"a proxy's word for the ALB", `{"targets": [{"kind": "alb", "strategy": "p2c"}]}`, []string{`targets[0].strategy is "p2c", but an alb target has an algorithm`}},
+		{"the ALB's word for a proxy", `{"targets": [{"kind": "proxy", "algorithm": "round_robin"}]}`, []string{`targets[0].algorithm is "round_robin", which only an alb target has`}},
+		{"the load balancer's own name", `{"clusters": [{"name": "alb", "instanceType": "t2.micro", "count": 1}]}`, []string{`clusters[0].name is "alb"`}},
 		{"strategy without balancer", `{"targets": [{"kind": "direct", "strategy": "p2c"}]}`, []string{`targets[0].strategy`}},
 		{"same target twice, once by default", `{"targets": [{"kind": "proxy"}, {"kind": "proxy", "strategy": "peak-ewma"}]}`, []string{`targets[1] is proxy/peak-ewma, as targets[0]`}},
 		{"more than the sockets", `{"load": {"requests": 10000}}`, []string{"load.requests is 10000, and 4 shards hold 3600 sockets (900 each): use at most 3600, or set shards to 12 or more"}},
 		{"fewer than the shards", `{"load": {"requests": 3}}`, []string{"load.requests is 3, fewer than the 4 shards"}},
 		{"field of another kind", `{"load": {"kind": "closed", "concurrency": 8, "duration": "1s", "rate": 5}}`, []string{"load.rate has no meaning for a closed load"}},
 		{"kind without its fields", `{"load": {"kind": "rate"}}`, []string{"load.rate is 0", "load.duration is 0s"}},
-		{"later kinds are named", `{"load": {"kind": "capacity"}, "targets": [{"kind": "alb"}]}`, []string{"cannot launch", "cannot search"}},
+		{"later kinds are named", `{"load": {"kind": "capacity"}}`, []string{"cannot search"}},
 		{"too many events", `{"shards": 40, "blocks": 100}`, []string{"history events"}},
 		{"thresholds", `{"thresholds": ["p99 < 5", "cluster9.p99 < 5ms", "cluster1.p42 < 5ms", "cluster1.p99 < 5"]}`,
 			[]string{"thresholds[0]", `thresholds[1] names "cluster9"`, `thresholds[2] names the metric "p42"`, "thresholds[3] has the limit"}},
@@ -176,9 +182,9 @@ func TestSchema(t *testing.T) {
 	}
 	for _, in := range []string{
 		`{"block": 3}`, `{"blocks": 0}`, `{"blocks": "x"}`, `{"ttl": 60}`, `{"clusters": []}`,
-		`{"targets": [{"kind": "alb"}]}`, `{"targets": [{"kind": "proxy", "strategy": "fastest"}]}`,
+		`{"targets": [{"kind": "alb", "algorithm": "fastest"}]}`, `{"targets": [{"kind": "proxy", "strategy": "fastest"}]}`,
 		`{"clusters": [{"name": "proxy", "instanceType": "t2.micro", "count": 1}]}`,
-		`{"proxy": {"instanceType": "t4g.micro"}}`, `{"work": {"fail": 2}}`, `{"load": null}`, `{"slo": {"errors": 0}}`,
+		`{"proxy": {"instanceType": "t4g.mikro"}}`, `{"work": {"fail": 2}}`, `{"load": null}`, `{"slo": {"errors": 0}}`,
 	} {
 		if valid(in) == nil {
 			t.Errorf("%s: the schema accepts what ParsePlan refuses", in)

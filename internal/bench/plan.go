@@ -37,25 +37,31 @@ type Cluster struct {
 // TargetKind is a way in.
 type TargetKind string
 
-// The ways in. TargetALB is known, and refused until Balance creates it.
+// The ways in.
 const (
 	TargetProxy  TargetKind = "proxy"
 	TargetDirect TargetKind = "direct"
 	TargetALB    TargetKind = "alb"
 )
 
-// Target is a way in to a cluster: the proxy with a strategy, or direct.
+// Target is a way in to a cluster: the proxy with a strategy, an Application
+// Load Balancer with an algorithm, or direct.
 type Target struct {
-	Kind     TargetKind `json:"kind"`
-	Strategy string     `json:"strategy,omitempty"` // proxy only
+	Kind      TargetKind `json:"kind"`
+	Strategy  string     `json:"strategy,omitempty"`  // proxy only
+	Algorithm string     `json:"algorithm,omitempty"` // alb only
 }
 
-// String is the target's part of an arm's name: "proxy/peak-ewma", "direct".
+// String is the target's part of an arm's name: "proxy/peak-ewma",
+// "alb/round_robin", "direct".
 func (t Target) String() string {
-	if t.Strategy == "" {
-		return string(t.Kind)
+	switch {
+	case t.Strategy != "":
+		return string(t.Kind) + "/" + t.Strategy
+	case t.Algorithm != "":
+		return string(t.Kind) + "/" + t.Algorithm
 	}
-	return string(t.Kind) + "/" + t.Strategy
+	return string(t.Kind)
 }
 
 // LoadKind says how requests arrive.

@@ -9,6 +9,7 @@ const DefaultPreset = "lab"
 func Presets() []struct{ Name, About string } {
 	return []struct{ Name, About string }{
 		{"lab", "4 × t2.micro against 4 × t2.large behind the proxy, 1,000 requests at once per cluster, five blocks"},
+		{"lab-alb", "1 × t2.micro against 1 × t2.large behind an Application Load Balancer and directly, 1,000 requests at once per cluster, five blocks"},
 		{"smoke", "1 × t2.micro against 1 × t2.large behind the proxy, 60 requests at once, two blocks: seconds, to see that all works"},
 	}
 }
@@ -32,6 +33,12 @@ func preset(name string) (Plan, bool) {
 			MaxUSD:  1,
 			TTL:     Duration(time.Hour),
 		}, true
+	case "lab-alb":
+		p, _ := preset("lab")
+		p.Preset = "lab-alb"
+		p.Clusters[0].Count, p.Clusters[1].Count = 1, 1
+		p.Targets = []Target{{Kind: TargetALB, Algorithm: DefaultAlgorithm}, {Kind: TargetDirect}}
+		return p, true
 	case "smoke":
 		p, _ := preset("lab")
 		p.Preset = "smoke"
@@ -52,6 +59,16 @@ const (
 
 // DefaultStrategy is the proxy's strategy where a plan names none.
 const DefaultStrategy = "peak-ewma"
+
+// DefaultAlgorithm is an alb target's where a plan names none, as it is ELB's own.
+const DefaultAlgorithm = "round_robin"
+
+// Algorithms are the names an alb target may have, as the target group attribute
+// load_balancing.algorithm.type has them (Elastic Load Balancing, "Target group
+// attributes"). weighted_random runs with anomaly mitigation on.
+func Algorithms() []string {
+	return []string{"round_robin", "least_outstanding_requests", "weighted_random"}
+}
 
 // Strategies are the names a proxy target may have. A test of the repository
 // keeps them equal to those the proxy has.

@@ -27,17 +27,18 @@ func PlanSchema() []byte {
 	for _, p := range Presets() {
 		presets = append(presets, p.Name)
 	}
-	instanceType := m{"enum": InstanceTypes(), "description": "an x86_64 EC2 instance type whose size and price are known"}
+	instanceType := m{"enum": InstanceTypes(), "description": "an EC2 instance type whose size and price are known"}
 	schema := closed("What a run does. All fields are optional; {} is the preset "+DefaultPreset+".", m{
 		"preset": m{"enum": presets, "default": DefaultPreset, "description": "where the fields that are left out come from"},
 		"clusters": m{"type": "array", "minItems": 1, "maxItems": maxClusters, "items": closed("equal nodes that serve one path, /name", m{
-			"name":         m{"type": "string", "pattern": clusterName.String(), "not": m{"enum": []string{ProxyGroup, "health"}}},
+			"name":         m{"type": "string", "pattern": clusterName.String(), "not": m{"enum": reserved}},
 			"instanceType": instanceType,
 			"count":        integer("nodes", 1, maxNodes),
 		}, "name", "instanceType", "count")},
 		"targets": m{"type": "array", "minItems": 1, "items": closed("a way in to every cluster", m{
-			"kind":     m{"enum": []TargetKind{TargetProxy, TargetDirect}},
-			"strategy": m{"enum": Strategies(), "default": DefaultStrategy, "description": "how the proxy chooses a node"},
+			"kind":      m{"enum": []TargetKind{TargetProxy, TargetALB, TargetDirect}},
+			"strategy":  m{"enum": Strategies(), "default": DefaultStrategy, "description": "proxy: how it chooses a node"},
+			"algorithm": m{"enum": Algorithms(), "default": DefaultAlgorithm, "description": "alb: how it chooses a node"},
 		}, "kind")},
 		"load": closed("what one trial sends, over all shards together", m{
 			"kind":        m{"enum": []LoadKind{LoadBurst, LoadRate, LoadClosed}},

@@ -32,14 +32,28 @@ func (p Plan) Arms() []Arm {
 func (p Plan) Groups() []Group {
 	var groups []Group
 	for _, c := range p.Clusters {
-		groups = append(groups, Group{Name: c.Name, Role: RoleNode, InstanceType: c.InstanceType, Count: c.Count})
+		groups = append(groups, Group{Name: c.Name, Role: RoleNode, InstanceType: c.InstanceType, Arch: archOf(c.InstanceType), Count: c.Count})
 	}
 	for _, t := range p.Targets {
 		if t.Kind == TargetProxy {
-			return append(groups, Group{Name: ProxyGroup, Role: RoleProxy, InstanceType: p.Proxy.InstanceType, Count: 1})
+			return append(groups, Group{Name: ProxyGroup, Role: RoleProxy, InstanceType: p.Proxy.InstanceType, Arch: archOf(p.Proxy.InstanceType), Count: 1})
 		}
 	}
 	return groups
+}
+
+func archOf(instanceType string) string { return instanceTypes[instanceType].Arch() }
+
+// ALBs lists the algorithms of the plan's alb targets, each of which has a
+// listener of its own, at ALBPort and up.
+func (p Plan) ALBs() []string {
+	var algorithms []string
+	for _, t := range p.Targets {
+		if t.Kind == TargetALB {
+			algorithms = append(algorithms, t.Algorithm)
+		}
+	}
+	return algorithms
 }
 
 // Trial is one arm in one block.

@@ -28,6 +28,9 @@ const (
 
 var clusterName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,23}$`)
 
+// reserved names are groups or paths of the system's own.
+var reserved = []string{ProxyGroup, ALBGroup, "health"}
+
 // check reports every value that cannot run, with what would be right.
 func (p Plan) check(report func(path, problem string)) {
 	bad := func(path, format string, args ...any) { report(path, fmt.Sprintf(format, args...)) }
@@ -80,7 +83,7 @@ func (p Plan) checkClusters(bad func(string, string, ...any)) {
 		switch {
 		case !clusterName.MatchString(c.Name):
 			bad(at+".name", "is %q: use 1 to 24 lower-case letters, digits and hyphens, a letter first", c.Name)
-		case c.Name == ProxyGroup || c.Name == "health":
+		case slices.Contains(reserved, c.Name):
 			bad(at+".name", "is %q, which the system uses itself: choose another", c.Name)
 		case twice:
 			bad(at+".name", "is %q, as clusters[%d] already is: names must differ", c.Name, first)
@@ -103,6 +106,14 @@ func (p Plan) checkTargets(bad func(string, string, ...any)) {
 	proxied := false
 	for i, t := range p.Targets {
 		at := fmt.Sprintf("targets[%d]", i)
+		if t.Strategy != "" && t.Kind == TargetALB {
+			bad(at+".strategy", "is %q, but an alb target has an algorithm: remove it, or write \"algorithm\": one of %s", t.Strategy, strings.Join(Algorithms(), ", "))
+			t.Strategy = ""
+		}
+		if t.Algorithm != "" && (t.Kind == TargetProxy || t.Kind == TargetDirect) {
+			bad(at+".algorithm", "is %q, which only an alb target has: remove it, or use \"kind\": \"alb\"", t.Algorithm)
+			t.Algorithm = ""
+		}
 		switch t.Kind {
 		case TargetProxy:
 			proxied = true
@@ -117,9 +128,14 @@ func (p Plan) checkTargets(bad func(string, string, ...any)) {
 				bad(at+".strategy", "is %q, but a direct target has no balancer: remove it", t.Strategy)
 			}
 		case TargetALB:
-			bad(at+".kind", "is \"alb\", which this version cannot launch: use \"proxy\" or \"direct\"")
+			if t.Algorithm == "" {
+				t.Algorithm = DefaultAlgorithm
+			}
+			if !slices.Contains(Algorithms(), t.Algorithm) {
+				bad(at+".algorithm", "is %q: use one of %s", t.Algorithm, strings.Join(Algorithms(), ", "))
+			}
 		default:
-			bad(at+".kind", "is %q: use \"proxy\" or \"direct\"", t.Kind)
+			bad(at+".kind", "is %q: use \"proxy\", \"alb\" or \"direct\"", t.Kind)
 		}
 		if first, twice := seen[t.String()]; twice {
 			bad(at, "is %s, as targets[%d] already is: targets must differ", t, first)
@@ -133,14 +149,12 @@ func (p Plan) checkTargets(bad func(string, string, ...any)) {
 }
 
 func checkType(path, name string, bad func(string, string, ...any)) {
-	t, ok := instanceTypes[name]
+	_, ok := instanceTypes[name]
 	switch {
 	case name == "":
 		bad(path, "is missing: write one such as t3.micro; fairlead plan --schema lists them")
 	case !ok:
 		bad(path, "is %q, whose size and price are not known here: use one of %s", name, strings.Join(InstanceTypes(), ", "))
-	case t.Arm:
-		bad(path, "is %q, an arm64 type, and this version's images are x86_64: use an x86_64 type such as t3.micro", name)
 	}
 }
 
@@ -237,7 +251,7 @@ func (p Plan) Events() int {
 	if p.Shards <= InlineShards {
 		perTrial += 9 * p.Shards
 	}
-	return 200 + 20*len(p.Clusters) + p.Blocks*len(p.Clusters)*len(p.Targets)*perTrial
+	return 260 + 30*len(p.Clusters) + p.Blocks*len(p.Clusters)*len(p.Targets)*perTrial
 }
 
 // InlineShards is the most shards that run in an inline Map, Step Functions'

@@ -263,9 +263,19 @@ var keysOfR = bench.RunKeys{Run: "r"}
 
 var settings = Settings{
 	Stack: "fl", T0Lead: 10 * time.Second, Subnets: []string{"subnet-a", "subnet-b"}, Document: "doc",
-	NodeTemplate: bench.LaunchTemplate{ID: "lt-node", Version: "3"}, ProxyTemplate: bench.LaunchTemplate{ID: "lt-proxy", Version: "4"},
-	Backend: bench.Artifact{URI: "s3://assets/backend", SHA256: strings.Repeat("a", 64)},
-	Proxy:   bench.Artifact{URI: "s3://assets/proxy", SHA256: strings.Repeat("b", 64)},
+	BalancerGroup: "sg-alb",
+	Images: map[string]bench.Image{
+		bench.ArchX86: {
+			NodeTemplate: bench.LaunchTemplate{ID: "lt-node", Version: "3"}, ProxyTemplate: bench.LaunchTemplate{ID: "lt-proxy", Version: "4"},
+			Backend: bench.Artifact{URI: "s3://assets/backend", SHA256: strings.Repeat("a", 64)},
+			Proxy:   bench.Artifact{URI: "s3://assets/proxy", SHA256: strings.Repeat("b", 64)},
+		},
+		bench.ArchARM: {
+			NodeTemplate: bench.LaunchTemplate{ID: "lt-node-arm", Version: "5"}, ProxyTemplate: bench.LaunchTemplate{ID: "lt-proxy-arm", Version: "6"},
+			Backend: bench.Artifact{URI: "s3://assets/backend-arm64", SHA256: strings.Repeat("c", 64)},
+			Proxy:   bench.Artifact{URI: "s3://assets/proxy-arm64", SHA256: strings.Repeat("d", 64)},
+		},
+	},
 }
 
 // planned is a store in which run r has been planned.

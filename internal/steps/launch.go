@@ -146,10 +146,8 @@ func (g *grouping) place(ctx context.Context, home, n int) ([]Machine, error) {
 }
 
 func (g *grouping) order(home, subnet string, n int) LaunchOrder {
-	r, template := g.record, g.record.NodeTemplate
-	if g.group.Role == bench.RoleProxy {
-		template = r.ProxyTemplate
-	}
+	r := g.record
+	template := r.ImageOf(g.group.Name).Template(g.group.Role)
 	return LaunchOrder{
 		Token:    token(r.Run, g.group.Name, subnet, home),
 		Template: template.ID, Version: template.Version,

@@ -26,10 +26,8 @@ type Settings struct {
 	T0Lead        time.Duration
 	Subnets       []string
 	Document      string
-	NodeTemplate  bench.LaunchTemplate
-	ProxyTemplate bench.LaunchTemplate
-	Backend       bench.Artifact
-	Proxy         bench.Artifact
+	BalancerGroup string
+	Images        map[string]bench.Image // by architecture
 }
 
 // Planner validates the input and writes the run's record, which is its lock.
@@ -50,6 +48,7 @@ type PlanOut struct {
 	Run      string      `json:"run"`
 	Deadline time.Time   `json:"deadline"`
 	Groups   []GroupName `json:"groups"`
+	Balanced bool        `json:"balanced"` // the plan has an alb target
 	Trials   []TrialName `json:"trials"`
 	DryRun   bool        `json:"dryRun"`
 	Summary  PlanSummary `json:"summary"`
@@ -57,7 +56,8 @@ type PlanOut struct {
 
 // GroupName and TrialName are items of the machine's Maps.
 type GroupName struct {
-	Group string `json:"group"`
+	Group    string `json:"group"`
+	Balanced bool   `json:"balanced"` // its instances become a load balancer's targets
 }
 
 // TrialName is a trial's key.
@@ -109,8 +109,7 @@ func (p *Planner) record(plan bench.Plan, in PlanIn) bench.RunRecord {
 		T0Lead:    bench.Duration(s.T0Lead),
 		Plan:      plan, Groups: plan.Groups(), Trials: plan.Trials(), Estimate: plan.EstimateCost(),
 		Document: s.Document, Subnets: s.Subnets,
-		NodeTemplate: s.NodeTemplate, ProxyTemplate: s.ProxyTemplate,
-		Backend: s.Backend, ProxyProgram: s.Proxy,
+		BalancerGroup: s.BalancerGroup, Images: s.Images,
 	}
 }
 
@@ -144,8 +143,9 @@ func (p *Planner) out(r bench.RunRecord) PlanOut {
 			USD: r.Estimate.USD, MaxUSD: r.Plan.MaxUSD, Expiry: r.Expiry,
 		},
 	}
+	out.Balanced = len(r.Plan.ALBs()) > 0
 	for _, g := range r.Groups {
-		out.Groups = append(out.Groups, GroupName{g.Name})
+		out.Groups = append(out.Groups, GroupName{Group: g.Name, Balanced: out.Balanced && g.Role == bench.RoleNode})
 		out.Summary.Instances += g.Count
 	}
 	for _, t := range r.Trials {

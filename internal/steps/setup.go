@@ -197,10 +197,10 @@ func why(r CommandResult) string {
 // command is the document's parameters for one instance. Each is pasted into
 // a shell, and held to a pattern by the document.
 func command(r bench.RunRecord, i bench.Instance) Command {
-	program, service := r.Backend, "backend"
+	program, service := r.ImageOf(i.Group).Program(i.Role), "backend"
 	arguments := "-cluster " + i.Group
 	if i.Role == bench.RoleProxy {
-		program, service = r.ProxyProgram, "proxy"
+		service = "proxy"
 		var clusters []string
 		for _, c := range r.Plan.Clusters {
 			clusters = append(clusters, c.Name)
