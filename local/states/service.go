@@ -130,6 +130,28 @@ func (s *Service) Stop(arn, errorName, cause string) (time.Time, error) {
 	return at, nil
 }
 
+// Expire makes a running execution meet its machine's TimeoutSeconds now: its
+// context ends with the cause that its deadline has, so that all goes the way it
+// goes when the time has run out. It returns when the execution has ended.
+func (s *Service) Expire(arn string) error {
+	x, err := s.execution(arn)
+	if err != nil {
+		return err
+	}
+	switch {
+	case x.mapRun != nil:
+		return fmt.Errorf("execution %s is a child of a Map Run and has no time of its own: expire its parent, %s", arn, x.mapRun.parent.arn)
+	case x.deadline.IsZero():
+		return fmt.Errorf("execution %s cannot expire: its state machine has no TimeoutSeconds", arn)
+	}
+	x.stop(errExpired)
+	<-x.done
+	if status, _, _, _ := x.state(); status != statusTimedOut {
+		return fmt.Errorf("execution %s had ended before: it is %s", arn, status)
+	}
+	return nil
+}
+
 // Wait returns when the execution has ended, with its status and its output, or
 // the error name and cause it ended with.
 func (s *Service) Wait(ctx context.Context, arn string) (status string, output json.RawMessage, errorName, cause string, err error) {

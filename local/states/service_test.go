@@ -163,6 +163,99 @@ func TestStop(t *testing.T) {
 	})
 }
 
+// TestExpire: an execution that is made to expire has the history, the status and
+// the events of one whose time ran out, but for the time that it took.
+func TestExpire(t *testing.T) {
+	const definition = `{"QueryLanguage":"JSONata","TimeoutSeconds":3600,"StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"A","States":{"A":{"Type":"Wait","Seconds":9000,"End":true}}},{"StartAt":"B","States":{"B":{"Type":"Wait","Seconds":9000,"End":true}}}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"S"}],"End":true},"S":{"Type":"Succeed"}}}`
+	type ending struct {
+		status, err, cause string
+		path, published    []string
+	}
+	var endings []ending
+	for _, early := range []bool{false, true} {
+		c := &cloud{}
+		inTime(t, c, definition, func(t *testing.T, s *Service) {
+			arn, at, err := s.Start(testMachine, "", "{}")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := time.Hour
+			if early {
+				want = time.Minute
+				time.Sleep(want)
+				if err := s.Expire(arn); err != nil {
+					t.Fatal(err)
+				}
+			}
+			e := await(t, s, arn, at)
+			if e.took != want {
+				t.Errorf("took %v, want %v", e.took, want)
+			}
+			endings = append(endings, ending{e.status, e.err, e.cause, e.path, c.statuses(arn)})
+		})
+	}
+	late, early := endings[0], endings[1]
+	if late.status != statusTimedOut || late.err != errTimeout || late.path[len(late.path)-1] != "ExecutionTimedOut" || !slices.Equal(late.published, []string{statusRunning, statusTimedOut}) {
+		t.Errorf("out of time: %+v", late)
+	}
+	if fmt.Sprint(early) != fmt.Sprint(late) {
+		t.Errorf("expired: %+v\nwant     %+v", early, late)
+	}
+}
+
+func TestExpireRefuses(t *testing.T) {
+	inTime(t, &cloud{}, waitMachine, func(t *testing.T, s *Service) {
+		if err := s.Expire("arn:aws:states:us-east-1:000000000000:execution:m:none"); code(err) != "ExecutionDoesNotExist" {
+			t.Errorf("no such execution: %v", err)
+		}
+		arn, _, err := s.Start(testMachine, "", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Expire(arn); err == nil || !strings.Contains(err.Error(), "no TimeoutSeconds") {
+			t.Errorf("a machine without a timeout: %v", err)
+		}
+	})
+	timed := strings.Replace(waitMachine, "{", `{"TimeoutSeconds":600,`, 1)
+	inTime(t, &cloud{}, timed, func(t *testing.T, s *Service) {
+		arn, at, err := s.Start(testMachine, "", "{}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := await(t, s, arn, at); e.status != statusSucceeded {
+			t.Fatal(e.status)
+		}
+		if err := s.Expire(arn); err == nil || !strings.Contains(err.Error(), "had ended before: it is SUCCEEDED") {
+			t.Errorf("one that has ended: %v", err)
+		}
+	})
+	inner := strings.Replace(machineOf("M", distributed("", `"W":{"Type":"Wait","Seconds":60,"End":true}`, "W")), "{", `{"TimeoutSeconds":600,`, 1)
+	inTime(t, &cloud{}, inner, func(t *testing.T, s *Service) {
+		arn, at, err := s.Start(testMachine, "", "[1]")
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		x, err := s.execution(arn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		child := x.runs()[0].children[0].arn
+		if err := s.Expire(child); err == nil || !strings.Contains(err.Error(), "expire its parent, "+arn) {
+			t.Errorf("a child: %v", err)
+		}
+		if err := s.Expire(arn); err != nil {
+			t.Fatal(err)
+		}
+		if e := await(t, s, arn, at); e.status != statusTimedOut {
+			t.Errorf("the parent is %s", e.status)
+		}
+		if status, _, _, _ := x.runs()[0].children[0].state(); status != statusAborted {
+			t.Errorf("the child is %s, want it ended with its parent", status)
+		}
+	})
+}
+
 func TestAbortAll(t *testing.T) {
 	c := &cloud{}
 	inTime(t, c, machineOf("M", distributed("", `"W":{"Type":"Wait","Seconds":60,"End":true}`, "W")), func(t *testing.T, s *Service) {
