@@ -52,6 +52,12 @@ type cloud struct {
 
 func newCloud(t *testing.T) *cloud {
 	t.Helper()
+	return newCloudOf(t, 1000)
+}
+
+// newCloudOf is a cloud whose account may run so many vCPUs.
+func newCloudOf(t *testing.T, vcpus int) *cloud {
+	t.Helper()
 	store := iam.NewStore(account)
 	g := gateway.New(store, "us-east-1")
 	server := httptest.NewServer(g)
@@ -64,7 +70,7 @@ func newCloud(t *testing.T) *cloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := ec2.New(ec2.Config{Account: account, Region: "us-east-1", Host: h, Roles: store})
+	s := ec2.New(ec2.Config{Account: account, Region: "us-east-1", Host: h, Roles: store, VCPUs: vcpus})
 	g.Register("ec2", s)
 	t.Cleanup(func() {
 		if err := s.Close(context.Background()); err != nil {
@@ -137,10 +143,19 @@ type answer struct {
 	reservation
 	NextToken string `xml:"nextToken"`
 	Types     []struct {
-		Name   string `xml:"instanceType"`
-		VCPUs  int    `xml:"vCpuInfo>defaultVCpus"`
-		Memory int    `xml:"memoryInfo>sizeInMiB"`
+		Name          string   `xml:"instanceType"`
+		VCPUs         int      `xml:"vCpuInfo>defaultVCpus"`
+		Memory        int      `xml:"memoryInfo>sizeInMiB"`
+		Architectures []string `xml:"processorInfo>supportedArchitectures>item"`
+		FreeTier      bool     `xml:"freeTierEligible"`
+		Current       bool     `xml:"currentGeneration"`
+		Burstable     bool     `xml:"burstablePerformanceSupported"`
 	} `xml:"instanceTypeSet>item"`
+	Offerings []struct {
+		Type     string `xml:"instanceType"`
+		Kind     string `xml:"locationType"`
+		Location string `xml:"location"`
+	} `xml:"instanceTypeOfferingSet>item"`
 }
 
 type reservation struct {
@@ -320,7 +335,8 @@ func TestRunRefuses(t *testing.T) {
 		form      []string
 	}{
 		{"an unknown type", "InvalidParameterValue: Invalid value 't2.tiny' for InstanceType", []string{"InstanceType", "t2.tiny"}},
-		{"an arm type with an x86 image", "does not match the architecture", []string{"InstanceType", "t4g.micro"}},
+		{"an arm type with an x86 image", "InvalidParameterValue: The architecture 'arm64' of the specified instance type does not match the architecture 'x86_64' of the specified AMI.", []string{"InstanceType", "t4g.micro"}},
+		{"an x86 type with an arm image", "The architecture 'x86_64' of the specified instance type does not match the architecture 'arm64' of the specified AMI.", []string{"ImageId", "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}},
 		{"no such template", "InvalidLaunchTemplateId.NotFound", []string{"LaunchTemplate.LaunchTemplateId", "lt-0"}},
 		{"no such version", "InvalidLaunchTemplateId.VersionNotFound", []string{"LaunchTemplate.Version", "7"}},
 		{"no such subnet", "InvalidSubnetID.NotFound", []string{"SubnetId", "subnet-0"}},

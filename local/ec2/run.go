@@ -143,7 +143,7 @@ func (s *Service) resolve(r *gateway.Request, in runInput) (*request, error) {
 		return nil, err
 	}
 	if q.image.architecture != q.kind.Architecture {
-		return nil, fail("InvalidParameterValue", "The architecture '%s' of the specified instance type does not match the architecture '%s' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again.",
+		return nil, fail("InvalidParameterValue", "The architecture '%s' of the specified instance type does not match the architecture '%s' of the specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance type or AMI.",
 			q.kind.Architecture, q.image.architecture)
 	}
 	if err := s.resolveNetwork(q, in.SubnetID); err != nil {
@@ -280,8 +280,12 @@ func (q *request) mergeTags(in runInput) error {
 
 // launch makes the records and starts the instances. mu is held.
 func (s *Service) launch(q *request) (reservation string, err error) {
+	count, err := s.admit(q)
+	if err != nil {
+		return "", err
+	}
 	var addrs []netip.Addr
-	for len(addrs) < q.count {
+	for len(addrs) < count {
 		addr, err := s.config.Host.Reserve()
 		if errors.Is(err, host.ErrFull) && len(addrs) >= q.minimum {
 			break

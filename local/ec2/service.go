@@ -29,6 +29,7 @@ type Config struct {
 	Host            *host.Host
 	Roles           Roles
 	Delays          Delays
+	VCPUs           int // that Standard instances may have at once; 0 means DefaultVCPUs
 }
 
 // Service is EC2. It owns its instances: Close ends them.
@@ -50,6 +51,9 @@ type Service struct {
 // New makes the service, with no VPC, as in an account whose default VPC was
 // deleted.
 func New(config Config) *Service {
+	if config.VCPUs == 0 {
+		config.VCPUs = DefaultVCPUs
+	}
 	s := &Service{config: config, vpcs: map[string]*vpc{}, subnets: map[string]*subnet{}, groups: map[string]*group{},
 		templates: map[string]*template{}, instances: map[string]*instance{}, launches: map[string]launch{}}
 	s.Service = gateway.Table(map[string]gateway.Operation{

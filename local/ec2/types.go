@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/fairlead/fairlead/local/gateway"
@@ -40,6 +41,13 @@ func TypeNamed(name string) (Type, bool) {
 		}
 	}
 	return Type{}, false
+}
+
+// freeTier are the types that AWS shows as eligible to accounts made since
+// 2025-07-15, which the local account is taken for (EC2 user guide, "Amazon EC2
+// pricing", free tier). Older accounts have t2.micro and t3.micro.
+func freeTier(name string) bool {
+	return slices.Contains([]string{"t3.micro", "t3.small", "t4g.micro", "t4g.small", "c7i-flex.large", "m7i-flex.large"}, name)
 }
 
 // Types lists every known type, by name.
@@ -95,6 +103,10 @@ func (t Type) field(name string) ([]string, bool) {
 		return []string{boolText(t.Burstable)}, true
 	case "current-generation":
 		return []string{"true"}, true
+	case "free-tier-eligible":
+		return []string{boolText(freeTier(t.Name))}, true
+	case "vcpu-info.default-vcpus":
+		return []string{strconv.Itoa(t.VCPUs)}, true
 	}
 	return nil, false
 }
@@ -102,6 +114,7 @@ func (t Type) field(name string) ([]string, bool) {
 type typeItem struct {
 	InstanceType      string `xml:"instanceType"`
 	CurrentGeneration bool   `xml:"currentGeneration"`
+	FreeTierEligible  bool   `xml:"freeTierEligible"`
 	BareMetal         bool   `xml:"bareMetal"`
 	ProcessorInfo     struct {
 		SupportedArchitectures []string `xml:"supportedArchitectures"`
@@ -130,10 +143,14 @@ func (s *Service) describeInstanceTypes(_ context.Context, r *gateway.Request) (
 	if err := r.Authorize("ec2:DescribeInstanceTypes", "*", s.regionKeys()); err != nil {
 		return nil, err
 	}
+	var unknown []string
 	for _, name := range in.InstanceType {
 		if _, ok := TypeNamed(name); !ok {
-			return nil, fail("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", name)
+			unknown = append(unknown, name)
 		}
+	}
+	if len(unknown) > 0 {
+		return nil, fail("InvalidInstanceType", "The following supplied instance types do not exist: [%s]", strings.Join(unknown, ", "))
 	}
 	var found []Type
 	for _, t := range Types() {
@@ -155,7 +172,7 @@ func (s *Service) describeInstanceTypes(_ context.Context, r *gateway.Request) (
 	items := make([]typeItem, len(page))
 	for n, t := range page {
 		i := &items[n]
-		i.InstanceType, i.CurrentGeneration, i.Burstable = t.Name, true, t.Burstable
+		i.InstanceType, i.CurrentGeneration, i.FreeTierEligible, i.Burstable = t.Name, true, freeTier(t.Name), t.Burstable
 		i.ProcessorInfo.SupportedArchitectures = []string{t.Architecture}
 		i.VCPUInfo.DefaultVCPUs, i.VCPUInfo.DefaultThreadsPerCore = t.VCPUs, t.threads
 		i.VCPUInfo.DefaultCores = t.VCPUs / t.threads

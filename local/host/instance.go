@@ -116,7 +116,15 @@ func (i *Instance) usage() (float64, error) {
 // Emulation says how far the instance is from the real one.
 func (i *Instance) Emulation() imds.Emulation {
 	return imds.Emulation{Emulator: "fairlead-local", CPULimit: string(i.host.limit), Scale: i.scale, VCPUs: i.spec.VCPUs,
-		CPUs: i.cpus, HostCores: runtime.NumCPU()}
+		CPUs: i.cpus, HostCores: runtime.NumCPU(), Architecture: architecture(runtime.GOARCH)}
+}
+
+// architecture is EC2's name for one of Go's.
+func architecture(goarch string) string {
+	if goarch == "amd64" {
+		return "x86_64"
+	}
+	return goarch
 }
 
 // Script runs a shell script on the instance and returns its exit code. Its

@@ -39,6 +39,10 @@ type Emulation struct {
 	VCPUs     int     `json:"vcpus"`     // as the instance type has
 	CPUs      float64 `json:"cpus"`      // cores that the instance may use: vcpus × scale
 	HostCores int     `json:"hostCores"` // of this machine
+
+	// Architecture is this machine's, whose programs an instance runs whatever
+	// its type says: x86_64 or arm64.
+	Architecture string `json:"architecture"`
 }
 
 // Credentials gives the role's credentials for a session.
