@@ -42,11 +42,13 @@ func (a account) newRole(scope constructs.Construct, id, service, description st
 	if a.lab != nil {
 		return a.lab
 	}
-	return awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
+	role := awsiam.NewRole(scope, jsii.String(id), &awsiam.RoleProps{
 		AssumedBy:      awsiam.NewServicePrincipal(jsii.String(service), nil),
 		Description:    jsii.String(description),
 		InlinePolicies: &map[string]awsiam.PolicyDocument{"grants": policy(grants...)},
 	})
+	acceptWildcards(role, grants)
+	return role
 }
 
 // addPolicy is for grants that name a resource which itself needs the role: in
@@ -55,11 +57,12 @@ func (a account) addPolicy(scope constructs.Construct, id string, role awsiam.IR
 	if a.lab != nil {
 		return
 	}
-	awsiam.NewCfnPolicy(scope, jsii.String(id), &awsiam.CfnPolicyProps{
+	beside := awsiam.NewCfnPolicy(scope, jsii.String(id), &awsiam.CfnPolicyProps{
 		PolicyName:     jsii.String(id),
 		PolicyDocument: policy(grants...),
 		Roles:          &[]*string{role.RoleName()},
 	})
+	acceptWildcards(beside, grants)
 }
 
 // profile is how instances take the role on.

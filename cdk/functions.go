@@ -58,7 +58,8 @@ func (f *functions) add(s step) awslambda.Function {
 		allow("logs:CreateLogStream", "logs:PutLogEvents").on(*logs.LogGroupArn()),
 	}, s.grants...)
 	if len(s.groups) > 0 {
-		grants = append(grants, allow(interfaceActions...).onAll())
+		grants = append(grants, allow(interfaceActions...).onAll().
+			because("Lambda requires these on all to attach the function; the function's own code is denied them"))
 	}
 	role := f.account.newRole(f.scope, id+"Role", "lambda.amazonaws.com", "Fairlead step: "+s.name, grants...)
 

@@ -16,9 +16,9 @@ func addSafety(stack awscdk.Stack, f *functions, machine awsstepfunctions.CfnSta
 	sweep := f.add(step{
 		name: "sweep", does: "ends what no running execution owns", memory: 512, seconds: 300,
 		grants: append(teardownGrants(name),
-			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")),
+			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")).because(namedLater),
 			listGrant(f),
-			allow("states:DescribeExecution").on(executions(machine, ":*")),
+			allow("states:DescribeExecution").on(executions(machine, ":*")).because(namedLater),
 		),
 	})
 	trigger(stack, "EndedBadly", sweep, &awsevents.CfnRuleProps{
