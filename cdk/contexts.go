@@ -16,7 +16,7 @@ const defaultStack = "fairlead"
 type options struct {
 	stack        string   // stack: the stack's name
 	vpcID        string   // vpcId: a VPC that exists, in place of one of the stack's own
-	subnetIDs    []string // subnetIds: public subnets of that VPC, comma-separated; empty: all of them
+	subnetIDs    []string // subnetIds: with vpcId, its public subnets to use, comma-separated
 	keepResults  bool     // keepResults: whether the results outlive the stack; true unless given
 	labRole      string   // labRole: a role that exists, for accounts that can create none
 	assetsBucket string   // assetsBucket: with labRole, the bucket for the programs
@@ -77,13 +77,17 @@ func parseOptions(contexts map[string]any) (options, error) {
 	}
 	if ids, ok := given["subnetIds"]; ok {
 		o.subnetIDs = strings.Split(ids, ",")
-		if o.vpcID == "" {
+		if _, ok := given["vpcId"]; !ok {
 			mistake("context subnetIds: say which VPC they are in, too: -c vpcId=vpc-…")
 		}
 		sorted := slices.Sorted(slices.Values(o.subnetIDs))
 		if distinct := len(slices.Compact(sorted)); distinct < len(o.subnetIDs) || distinct < 2 {
 			mistake("context subnetIds=%s: want at least two different subnets, in two zones: a load balancer takes no fewer", ids)
 		}
+	}
+	if o.vpcID != "" && o.subnetIDs == nil {
+		mistake("context vpcId: say which of its public subnets to use, too: -c subnetIds=subnet-…,subnet-…; "+
+			"`aws ec2 describe-subnets --filters Name=vpc-id,Values=%s` lists them", o.vpcID)
 	}
 	switch {
 	case o.labRole != "" && o.assetsBucket == "":

@@ -98,12 +98,11 @@ func needNode(t *testing.T) {
 	}
 }
 
-// synthesize makes the golden template: with placeholders for the programs, and
-// with stable keys in place of the CDK's content hashes.
-func synthesize(o options, programsFolder, outputFolder string) ([]byte, error) {
+// placeholders writes what stands for the programs in the golden templates.
+func placeholders(folder string) (map[string]program, error) {
 	programs := map[string]program{}
 	for _, asset := range template.Assets() {
-		path := filepath.Join(programsFolder, filepath.Base(asset.Key))
+		path := filepath.Join(folder, filepath.Base(asset.Key))
 		if err := os.WriteFile(path, asset.Stub(), 0o755); err != nil {
 			return nil, err
 		}
@@ -112,6 +111,16 @@ func synthesize(o options, programsFolder, outputFolder string) ([]byte, error) 
 			return nil, err
 		}
 		programs[asset.Name] = made
+	}
+	return programs, nil
+}
+
+// synthesize makes a golden template: with placeholders for the programs, and
+// with stable keys in place of the CDK's content hashes.
+func synthesize(o options, programsFolder, outputFolder string) ([]byte, error) {
+	programs, err := placeholders(programsFolder)
+	if err != nil {
+		return nil, err
 	}
 	app := newApp(outputFolder)
 	newStack(app, o, programs)
