@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 
 	"github.com/fairlead/fairlead/internal/steps"
@@ -34,27 +32,18 @@ func newBucket(cfg aws.Config, name string) *bucket {
 }
 
 func (b *bucket) Get(ctx context.Context, key string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, objectTime)
-	defer cancel()
-	out, err := b.api.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
-	if err != nil {
-		if missing := new(types.NoSuchKey); errors.As(err, &missing) {
-			return nil, fmt.Errorf("%w: %s", steps.ErrNotFound, key)
-		}
-		return nil, err
-	}
-	defer out.Body.Close()
-	return io.ReadAll(out.Body)
+	body, _, err := b.GetVersion(ctx, key)
+	return body, err
 }
 
 func (b *bucket) Put(ctx context.Context, key string, body []byte) error {
-	return b.put(ctx, key, body, nil)
+	return b.put(ctx, key, body, condition{})
 }
 
 // PutIfAbsent is a conditional write (S3 user guide, "Add preconditions to S3
 // operations": 412 if the key exists, 409 if another write is under way).
 func (b *bucket) PutIfAbsent(ctx context.Context, key string, body []byte) error {
-	err := b.put(ctx, key, body, aws.String("*"))
+	err := b.put(ctx, key, body, condition{noneMatch: aws.String("*")})
 	var api smithy.APIError
 	if errors.As(err, &api) {
 		switch api.ErrorCode() {
@@ -67,12 +56,15 @@ func (b *bucket) PutIfAbsent(ctx context.Context, key string, body []byte) error
 	return err
 }
 
-func (b *bucket) put(ctx context.Context, key string, body []byte, ifNoneMatch *string) error {
+// condition is what must hold for a write.
+type condition struct{ noneMatch, match *string }
+
+func (b *bucket) put(ctx context.Context, key string, body []byte, c condition) error {
 	ctx, cancel := context.WithTimeout(ctx, objectTime)
 	defer cancel()
 	_, err := b.api.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.name, Key: &key, Body: bytes.NewReader(body),
-		ContentType: aws.String(contentType(key)), IfNoneMatch: ifNoneMatch,
+		ContentType: aws.String(contentType(key)), IfNoneMatch: c.noneMatch, IfMatch: c.match,
 	})
 	return err
 }

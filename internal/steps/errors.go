@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 )
 
 // InvalidPlan is an input that cannot run. Its message lists every mistake.
@@ -24,6 +25,19 @@ type RunNameTaken struct{ Run, Owner string }
 
 func (e *RunNameTaken) Error() string {
 	return fmt.Sprintf("the results of run %s belong to execution %s: start the execution under another name", e.Run, e.Owner)
+}
+
+// RunLocked is a run that came while another one holds the stack's lock. Only
+// student accounts have it: two fleets at once would close them.
+type RunLocked struct {
+	Execution string // the holder, an ARN
+	Until     time.Time
+	Lock      string // s3://bucket/key
+}
+
+func (e *RunLocked) Error() string {
+	return fmt.Sprintf("a student account holds one run at a time, and execution %s holds the lock until its fleet is gone, at the latest until %s: wait, or stop it; if it is not running and no instance is left, free the lock with: aws s3 rm %s",
+		e.Execution, e.Until.UTC().Format(time.RFC3339), e.Lock)
 }
 
 // Cancelled is a launch that came after the run had been given up.
@@ -121,7 +135,7 @@ func (e *StepFailed) Unwrap() error { return e.Err }
 // show: its own if it has one, else StepFailed.
 func Named(step string, err error) error {
 	switch err.(type) { //nolint:errorlint // the outermost type is the one that is shown
-	case nil, *InvalidPlan, *OverBudget, *RunNameTaken, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
+	case nil, *InvalidPlan, *OverBudget, *RunNameTaken, *RunLocked, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
 		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
 		return err
 	}

@@ -24,6 +24,12 @@ type Store interface {
 	// PutIfAbsent writes an object that must not exist. Errors: ErrExists,
 	// ErrConflict if another write was under way: nothing is known, put again.
 	PutIfAbsent(ctx context.Context, key string, body []byte) error
+	// GetVersion reads an object, and which version of it was read.
+	// Errors: ErrNotFound.
+	GetVersion(ctx context.Context, key string) (body []byte, version string, err error)
+	// PutIfVersion replaces an object that nobody has written since the version
+	// was read. Errors: ErrChanged if somebody has, ErrConflict as PutIfAbsent's.
+	PutIfVersion(ctx context.Context, key, version string, body []byte) error
 	// List gives all keys with the prefix, sorted.
 	List(ctx context.Context, prefix string) ([]string, error)
 }
@@ -32,6 +38,7 @@ type Store interface {
 var (
 	ErrNotFound = errors.New("no such object")
 	ErrExists   = errors.New("the object exists already")
+	ErrChanged  = errors.New("the object has changed")
 	ErrConflict = errors.New("another write to the object is under way")
 )
 
