@@ -19,6 +19,7 @@ func addSafety(stack awscdk.Stack, f *functions, machine awsstepfunctions.CfnSta
 			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")).because(namedLater),
 			listGrant(f),
 			allow("states:DescribeExecution").on(executions(machine, ":*")).because(namedLater),
+			publishGrant(),
 		),
 	})
 	trigger(stack, "EndedBadly", sweep, &awsevents.CfnRuleProps{

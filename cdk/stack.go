@@ -11,9 +11,11 @@ func newStack(app awscdk.App, o options, programs map[string]program) awscdk.Sta
 	stack := awscdk.NewStack(app, jsii.String(o.stack), &awscdk.StackProps{
 		Synthesizer: synthesizer(o),
 		Description: jsii.String("Fairlead: benchmarks of load balancers, strategies and instance types."),
+		Tags:        &map[string]*string{stackTag: jsii.String(o.stack)},
 	})
 	// Costs can be told apart by it; instances get theirs from Launch. On the resources
-	// alone: tags of the stack itself are set before its name is known.
+	// under whatever name the template is deployed; on the stack itself, above, under
+	// the name that the CDK gives it.
 	awscdk.Tags_Of(stack).Add(jsii.String(stackTag), awscdk.Aws_STACK_NAME(), &awscdk.TagProps{
 		ExcludeResourceTypes: jsii.Strings("aws:cdk:stack"),
 	})
@@ -21,12 +23,16 @@ func newStack(app awscdk.App, o options, programs map[string]program) awscdk.Sta
 		jsii.String("the object's key is a hash of its content: other code has another key"))
 
 	lambdas := upload(stack, "Lambdas", programs["lambdas"])
-	backend := upload(stack, "Backend", programs["backend"])
-	proxy := upload(stack, "Proxy", programs["proxy"])
+	backend := map[architecture]artifact{}
+	proxy := map[architecture]artifact{}
+	for _, a := range architectures() {
+		backend[a] = upload(stack, "Backend"+a.id, programs[a.asset("backend")])
+		proxy[a] = upload(stack, "Proxy"+a.id, programs[a.asset("proxy")])
+	}
 
 	account := newAccount(stack, o)
-	network := newNetwork(stack)
-	results := newResults(stack)
+	network := newNetwork(stack, o)
+	results := newResults(stack, o)
 	fleet := newFleet(stack, account, network, backend, proxy)
 	document := newDocument(stack)
 	functions := newFunctions(stack, account, lambdas, network, results)
@@ -35,19 +41,35 @@ func newStack(app awscdk.App, o options, programs map[string]program) awscdk.Sta
 		network:  network,
 		fleet:    fleet,
 		document: document,
-		backend:  backend,
-		proxy:    proxy,
 		t0Lead:   newT0Lead(stack),
 	})
 	machine := newMachine(stack, functions)
 	sweep := addSafety(stack, functions, machine)
-	addObservability(stack, functions, machine, sweep)
+	addAlarms(stack, machine, sweep)
+	dashboard := addDashboard(stack, functions, machine)
 
-	output(stack, "StateMachineArn", *machine.AttrArn(), "Start a run: aws stepfunctions start-execution --input '{}' --state-machine-arn <this>")
+	region, arn := *awscdk.Aws_REGION(), *machine.AttrArn()
+	output(stack, "StateMachineArn", arn, "The workflow that runs a benchmark.")
+	output(stack, "StartCommand", "aws stepfunctions start-execution --state-machine-arn "+arn+" --input '{}' --region "+region,
+		"Starts a run of the default plan.")
+	output(stack, "ConsoleUrl", console("states/home?region="+region+"#/statemachines/view/"+arn),
+		"The workflow in the console: \"Start execution\" with the input {} starts a run.")
+	output(stack, "DashboardUrl", console("cloudwatch/home?region="+region+"#dashboards/dashboard/"+*dashboard.Ref()),
+		"Requests, latency, CPU, errors and executions.")
 	output(stack, "ResultsBucket", *results.BucketName(), "Reports and what they were made of, under runs/<run>/.")
 	output(stack, "JudgeFunction", *functions.of["judge"].FunctionName(), "Writes the report of what an aborted run has measured.")
 	output(stack, "SweepFunction", *sweep.FunctionName(), "Ends what no running execution owns.")
+	if !o.keepResults {
+		output(stack, "EmptyCommand", "aws s3 rm s3://"+*results.BucketName()+" --recursive --region "+region,
+			"Run it before `cdk destroy`: CloudFormation deletes an empty bucket only.")
+	}
 	return stack
+}
+
+// console is a page of the region's console. China's and GovCloud's have domains of
+// their own (amazonaws.cn, amazonaws-us-gov.com): there the address needs a hand.
+func console(page string) string {
+	return "https://" + *awscdk.Aws_REGION() + ".console.aws.amazon.com/" + page
 }
 
 // artifact is a program in the bootstrap bucket, where the deployment puts it.

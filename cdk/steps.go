@@ -10,12 +10,11 @@ import (
 
 // stepInputs is what the steps' grants and environments name.
 type stepInputs struct {
-	account        account
-	network        network
-	fleet          fleet
-	document       awsssm.CfnDocument
-	backend, proxy artifact
-	t0Lead         string
+	account  account
+	network  network
+	fleet    fleet
+	document awsssm.CfnDocument
+	t0Lead   string
 }
 
 // addSteps makes the functions that the state machine calls. Each row's grants
@@ -24,7 +23,7 @@ func addSteps(f *functions, in stepInputs) {
 	stack := *awscdk.Aws_STACK_NAME()
 	runs := objects(f.results, "runs/*")
 	trials := objects(f.results, "runs/*/trials/*")
-	readWrite := allow("s3:GetObject", "s3:PutObject").on(runs)
+	readWrite := allow("s3:GetObject", "s3:PutObject").on(runs).because(namedLater)
 	list := listGrant(f)
 	workers := []awsec2.CfnSecurityGroup{in.network.workers}
 
@@ -32,7 +31,7 @@ func addSteps(f *functions, in stepInputs) {
 		{
 			name: "plan", does: "validates the input, prices the run, writes the plan", memory: 512, seconds: 60,
 			environment: planEnvironment(in),
-			grants:      []grant{readWrite},
+			grants:      append(preflightGrants(), readWrite),
 		},
 		{
 			name: "launch", does: "starts one group of instances", memory: 512, seconds: 60,
@@ -42,15 +41,19 @@ func addSteps(f *functions, in stepInputs) {
 			name: "setup", does: "installs and starts the programs through SSM", memory: 256, seconds: 300,
 			grants: []grant{
 				allow("ssm:SendCommand").on(arn("ssm", "document/"+*in.document.Ref())),
-				allow("ssm:SendCommand").on(arn("ec2", "instance/*")).when("StringEquals", "ssm:resourceTag/"+stackTag, stack),
-				allow("ssm:GetCommandInvocation", "ssm:DescribeInstanceInformation").onAll(),
-				allow("s3:GetObject").on(runs),
+				allow("ssm:SendCommand").on(arn("ec2", "instance/*")).when("StringEquals", "ssm:resourceTag/"+stackTag, stack).because(taggedLater),
+				allow("ssm:GetCommandInvocation", "ssm:DescribeInstanceInformation").onAll().because(noResource),
+				allow("s3:GetObject").on(runs).because(namedLater),
 			},
+		},
+		{
+			name: "balance", does: "creates the load balancer and puts the nodes behind it", memory: 256, seconds: 300,
+			grants: append(balanceGrants(stack), readWrite, list),
 		},
 		{
 			name: "ready", does: "looks that the fleet is whole and writes down who is in it", memory: 256, seconds: 120,
 			grants: []grant{
-				allow("ec2:DescribeInstances").onAll(),
+				allow("ec2:DescribeInstances", "elasticloadbalancing:DescribeTargetHealth").onAll().because(noResource),
 				readWrite,
 			},
 		},
@@ -63,14 +66,14 @@ func addSteps(f *functions, in stepInputs) {
 			// 1,769 MB are one whole vCPU: the generator must not be what is measured.
 			name: "shard", does: "sends one worker's share of a trial's load", memory: 1769, seconds: 900,
 			groups: workers,
-			grants: []grant{allow("s3:GetObject", "s3:PutObject").on(trials)},
+			grants: []grant{allow("s3:GetObject", "s3:PutObject").on(trials).because(namedLater)},
 		},
 		{
 			name: "merge", does: "adds up a trial's shards", memory: 1024, seconds: 120,
 			grants: []grant{readWrite, list},
 		},
 		{
-			name: "teardown", does: "ends the run's instances and writes the receipt", memory: 512, seconds: 300,
+			name: "teardown", does: "ends the run's instances and load balancer and writes the receipt", memory: 512, seconds: 300,
 			grants: append(teardownGrants(stack), readWrite, list),
 		},
 		{
@@ -86,19 +89,36 @@ func addSteps(f *functions, in stepInputs) {
 // plan.json, and later steps read it there, so that a deployment during a run
 // changes nothing of the run.
 func planEnvironment(in stepInputs) map[string]string {
-	return map[string]string{
-		"FAIRLEAD_ACCOUNT":                in.account.kind(),
-		"FAIRLEAD_T0_LEAD":                in.t0Lead,
-		"FAIRLEAD_NODE_TEMPLATE":          *in.fleet.node.template.Ref(),
-		"FAIRLEAD_NODE_TEMPLATE_VERSION":  *in.fleet.node.template.AttrLatestVersionNumber(),
-		"FAIRLEAD_PROXY_TEMPLATE":         *in.fleet.proxy.template.Ref(),
-		"FAIRLEAD_PROXY_TEMPLATE_VERSION": *in.fleet.proxy.template.AttrLatestVersionNumber(),
-		"FAIRLEAD_SUBNETS":                strings.Join(in.network.subnetIDs(), ","),
-		"FAIRLEAD_DOCUMENT":               *in.document.Ref(),
-		"FAIRLEAD_BACKEND_URI":            in.backend.uri(),
-		"FAIRLEAD_BACKEND_SHA256":         in.backend.sha256,
-		"FAIRLEAD_PROXY_URI":              in.proxy.uri(),
-		"FAIRLEAD_PROXY_SHA256":           in.proxy.sha256,
+	environment := map[string]string{
+		"FAIRLEAD_ACCOUNT":        in.account.kind(),
+		"FAIRLEAD_T0_LEAD":        in.t0Lead,
+		"FAIRLEAD_SUBNETS":        strings.Join(in.network.subnetIDs(), ","),
+		"FAIRLEAD_BALANCER_GROUP": *in.network.balancer.AttrGroupId(),
+		"FAIRLEAD_DOCUMENT":       *in.document.Ref(),
+	}
+	for _, a := range architectures() {
+		suffix := "_" + strings.ToUpper(a.name)
+		add := func(role, program string, i instances) {
+			environment["FAIRLEAD_"+role+"_TEMPLATE"+suffix] = *i.template[a].Ref()
+			environment["FAIRLEAD_"+role+"_TEMPLATE_VERSION"+suffix] = *i.template[a].AttrLatestVersionNumber()
+			environment["FAIRLEAD_"+program+"_URI"+suffix] = i.program[a].uri()
+			environment["FAIRLEAD_"+program+"_SHA256"+suffix] = i.program[a].sha256
+		}
+		add("NODE", "BACKEND", in.fleet.node)
+		add("PROXY", "PROXY", in.fleet.proxy)
+	}
+	return environment
+}
+
+// preflightGrants let Plan ask the account what it may run. None is needed for a
+// run: what is refused is unknown.
+func preflightGrants() []grant {
+	return []grant{
+		allow("ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceTypeOfferings", "lambda:GetAccountSettings").
+			onAll().because(noResource),
+		// vCPUs of running On-Demand Standard instances (service authorization reference,
+		// Service Quotas: GetServiceQuota on a quota).
+		allow("servicequotas:GetServiceQuota").on(arn("servicequotas", "ec2/L-1216C47A")),
 	}
 }
 
@@ -106,7 +126,7 @@ func planEnvironment(in stepInputs) map[string]string {
 // that the call makes or uses, each with condition keys of its own (service
 // authorization reference, Amazon EC2, RunInstances).
 func launchGrants(in stepInputs, stack string) []grant {
-	templates := []string{in.fleet.node.arn(), in.fleet.proxy.arn()}
+	templates := append(in.fleet.node.arns(), in.fleet.proxy.arns()...)
 	used := append([]string{}, templates...)
 	for _, subnet := range in.network.subnetIDs() {
 		used = append(used, arn("ec2", "subnet/"+subnet))
@@ -116,18 +136,23 @@ func launchGrants(in stepInputs, stack string) []grant {
 	}
 	made := []string{arn("ec2", "instance/*"), arn("ec2", "volume/*")}
 	image := "arn:" + *awscdk.Aws_PARTITION() + ":ec2:" + *awscdk.Aws_REGION() + "::image/*"
-	parameter := "arn:" + *awscdk.Aws_PARTITION() + ":ssm:" + *awscdk.Aws_REGION() + "::parameter" + imageParameter
+	var parameters []string
+	for _, a := range architectures() {
+		parameters = append(parameters, "arn:"+*awscdk.Aws_PARTITION()+":ssm:"+*awscdk.Aws_REGION()+"::parameter"+a.imageParameter())
+	}
 	return []grant{
 		allow("ec2:RunInstances").on(made...).
 			when("StringEquals", "aws:RequestTag/"+stackTag, stack).
-			when("ArnEquals", "ec2:LaunchTemplate", templates...),
+			when("ArnEquals", "ec2:LaunchTemplate", templates...).
+			because("what a launch makes has no name before; it must come from these templates and carry the tag"),
 		allow("ec2:RunInstances").on(used...),
-		allow("ec2:RunInstances").on(arn("ec2", "network-interface/*")),
-		allow("ec2:RunInstances").on(image).when("StringEquals", "ec2:Owner", "amazon"),
-		allow("ec2:CreateTags").on(made...).when("StringEquals", "ec2:CreateAction", "RunInstances"),
+		allow("ec2:RunInstances").on(arn("ec2", "network-interface/*")).because("the launch makes it, and it has no name before"),
+		allow("ec2:RunInstances").on(image).when("StringEquals", "ec2:Owner", "amazon").because("the newest image of Amazon has another id each week"),
+		allow("ec2:CreateTags").on(made...).when("StringEquals", "ec2:CreateAction", "RunInstances").
+			because("only what the same launch makes, which has no name before"),
 		allow("iam:PassRole").on(*in.fleet.node.role.RoleArn(), *in.fleet.proxy.role.RoleArn()).
 			when("StringEquals", "iam:PassedToService", "ec2.amazonaws.com"),
-		allow("ssm:GetParameters").on(parameter),
+		allow("ssm:GetParameters").on(parameters...),
 	}
 }
 
@@ -138,10 +163,10 @@ func listGrant(f *functions) grant {
 }
 
 // teardownGrants names the stack in the condition: two stacks in one account must
-// not end each other's instances.
+// not end each other's fleets.
 func teardownGrants(stack string) []grant {
-	return []grant{
-		allow("ec2:TerminateInstances").on(arn("ec2", "instance/*")).when("StringEquals", "aws:ResourceTag/"+stackTag, stack),
-		allow("ec2:DescribeInstances").onAll(),
-	}
+	return append(unbalanceGrants(stack),
+		allow("ec2:TerminateInstances").on(arn("ec2", "instance/*")).when("StringEquals", "aws:ResourceTag/"+stackTag, stack).because(taggedLater),
+		allow("ec2:DescribeInstances").onAll().because(noResource),
+	)
 }

@@ -29,15 +29,17 @@ func newMachine(stack awscdk.Stack, f *functions) awsstepfunctions.CfnStateMachi
 		// Vended logs and traces are authorized on no resource (AWS: "Logging using
 		// CloudWatch Logs" and "X-Ray tracing" of Step Functions, IAM policies).
 		allow("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery",
-			"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups").onAll(),
-		allow("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets").onAll(),
+			"logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:DescribeResourcePolicies", "logs:DescribeLogGroups").onAll().because(noResource),
+		allow("xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets").onAll().because(noResource),
 	)
 	machine := awsstepfunctions.NewCfnStateMachine(stack, jsii.String("Benchmark"), &awsstepfunctions.CfnStateMachineProps{
 		DefinitionString:        jsii.String(workflows.Benchmark),
 		DefinitionSubstitutions: &tokens,
 		RoleArn:                 role.RoleArn(),
 		LoggingConfiguration: &awsstepfunctions.CfnStateMachine_LoggingConfigurationProperty{
-			Level:                jsii.String("ERROR"),
+			// About 25 events a trial, $0.50 a gigabyte: what a failed run did can be read
+			// here when its history is gone.
+			Level:                jsii.String("ALL"),
 			IncludeExecutionData: jsii.Bool(false),
 			Destinations: &[]any{&awsstepfunctions.CfnStateMachine_LogDestinationProperty{
 				CloudWatchLogsLogGroup: &awsstepfunctions.CfnStateMachine_CloudWatchLogsLogGroupProperty{LogGroupArn: logs.LogGroupArn()},
@@ -49,7 +51,8 @@ func newMachine(stack awscdk.Stack, f *functions) awsstepfunctions.CfnStateMachi
 	// named <machine>/<label>:<id>.
 	f.account.addPolicy(stack, "MachineChildrenPolicy", role,
 		allow("states:StartExecution").on(*machine.AttrArn()),
-		allow("states:DescribeExecution", "states:StopExecution").on(executions(machine, ":*"), executions(machine, "/*")),
+		allow("states:DescribeExecution", "states:StopExecution").on(executions(machine, ":*"), executions(machine, "/*")).
+			because(namedLater),
 	)
 	return machine
 }

@@ -31,7 +31,7 @@ const StudentBucket = "fairlead-assets"
 // Asset is a program that the template refers to by its key in the bootstrap
 // bucket, cdk-hnb659fds-assets-<account>-<region>.
 type Asset struct {
-	Name    string // "lambdas", "backend" or "proxy"
+	Name    string // "lambdas", "backend" and "proxy", with "-arm64" for that architecture
 	Key     string // S3 key in the golden template
 	Package string // the Go package to build, relative to the module's root
 	Entry   string // the file's name inside a zip archive; empty: the object is the program itself
@@ -45,7 +45,9 @@ func Assets() []Asset {
 	return []Asset{
 		{Name: "lambdas", Key: "assets/lambdas.zip", Package: "./lambdas", Entry: "bootstrap", Arch: "arm64"},
 		{Name: "backend", Key: "assets/backend", Package: "./backend", Arch: "amd64", Hashed: true},
+		{Name: "backend-arm64", Key: "assets/backend-arm64", Package: "./backend", Arch: "arm64", Hashed: true},
 		{Name: "proxy", Key: "assets/proxy", Package: "./proxy", Arch: "amd64", Hashed: true},
+		{Name: "proxy-arm64", Key: "assets/proxy-arm64", Package: "./proxy", Arch: "arm64", Hashed: true},
 	}
 }
 
