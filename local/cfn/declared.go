@@ -14,9 +14,9 @@ type logGroupProperties struct {
 }
 
 type alarmProperties struct {
-	AlarmName, AlarmDescription, Namespace, MetricName, Statistic, ExtendedStatistic                                   any
-	Dimensions, Period, EvaluationPeriods, DatapointsToAlarm, Threshold                                                any
-	ComparisonOperator, TreatMissingData, Unit, ActionsEnabled, AlarmActions, OKActions, InsufficientDataActions, Tags any
+	AlarmName, AlarmDescription, Namespace, MetricName, Statistic, ExtendedStatistic                                            any
+	Dimensions, Period, EvaluationPeriods, DatapointsToAlarm, Threshold                                                         any
+	ComparisonOperator, TreatMissingData, Unit, Metrics, ActionsEnabled, AlarmActions, OKActions, InsufficientDataActions, Tags any
 }
 
 type dashboardProperties struct{ DashboardName, DashboardBody, Tags any }
