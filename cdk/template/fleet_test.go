@@ -1,13 +1,14 @@
 package template
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
 
 func TestLaunchTemplates(t *testing.T) {
 	d := parse(t)
-	profiles, groups := map[string]bool{}, map[string]bool{}
+	profiles, groups, images := map[string]bool{}, map[string]bool{}, map[string]int{}
 	for id, template := range d.each("AWS::EC2::LaunchTemplate") {
 		data := template.Properties["LaunchTemplateData"]
 		for _, c := range []struct {
@@ -17,12 +18,11 @@ func TestLaunchTemplates(t *testing.T) {
 		}{
 			{[]any{"MetadataOptions", "HttpTokens"}, "required", "IMDSv1 hands credentials to any request forger"},
 			{[]any{"MetadataOptions", "HttpPutResponseHopLimit"}, "1", "only the instance itself asks"},
-			{[]any{"BlockDeviceMappings", 0, "Ebs", "Encrypted"}, "true", ""},
+			{[]any{"BlockDeviceMappings", 0, "Ebs", "Encrypted"}, "true", "a volume is readable by who gets hold of it"},
 			{[]any{"BlockDeviceMappings", 0, "Ebs", "DeleteOnTermination"}, "true", "or each run leaves volumes"},
 			{[]any{"BlockDeviceMappings", 0, "Ebs", "VolumeType"}, "gp3", ""},
 			{[]any{"Monitoring", "Enabled"}, "true", "basic metrics come every five minutes"},
 			{[]any{"InstanceInitiatedShutdownBehavior"}, "terminate", "the instance's own timer shuts it down"},
-			{[]any{"ImageId"}, "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64", ""},
 			{[]any{"NetworkInterfaces"}, "", "RunInstances would refuse its SubnetId"},
 			{[]any{"KeyName"}, "", "no SSH"},
 			{[]any{"UserData"}, "", "it comes with each RunInstances, since it holds the expiry"},
@@ -34,6 +34,11 @@ func TestLaunchTemplates(t *testing.T) {
 		}
 		profiles[text(at(data, "IamInstanceProfile", "Arn"))] = true
 		groups[text(at(data, "SecurityGroupIds"))] = true
+		images[text(at(data, "ImageId"))]++
+	}
+	const image = "resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
+	if want := map[string]int{image + "x86_64": 2, image + "arm64": 2}; !maps.Equal(images, want) {
+		t.Errorf("images %v, want %v: one each for nodes and proxy", images, want)
 	}
 	if len(profiles) != 2 || len(groups) != 2 {
 		t.Errorf("node and proxy share a profile or a group: %v, %v", profiles, groups)

@@ -8,13 +8,23 @@ import (
 )
 
 const (
-	runs       = "${Results.Arn}/runs/*"
-	ec2        = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:"
-	ssm        = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:"
-	execution  = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Benchmark.Name}"
-	templates  = ec2 + "launch-template/${NodeTemplate}," + ec2 + "launch-template/${ProxyTemplate}"
+	runs      = "${Results.Arn}/runs/*"
+	ec2       = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:"
+	ssm       = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:"
+	execution = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Benchmark.Name}"
+	templates = ec2 + "launch-template/${NodeTemplateX86}," + ec2 + "launch-template/${NodeTemplateArm}," +
+		ec2 + "launch-template/${ProxyTemplateX86}," + ec2 + "launch-template/${ProxyTemplateArm}"
+	images     = "arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-"
+	elb        = "arn:${AWS::Partition}:elasticloadbalancing:${AWS::Region}:${AWS::AccountId}:"
+	balancer   = elb + "loadbalancer/app/fl-*/*"
+	listener   = elb + "listener/app/fl-*/*/*"
+	rule       = elb + "listener-rule/app/fl-*/*/*/*"
+	target     = elb + "targetgroup/fl-*/*"
 	assets     = "arn:${AWS::Partition}:s3:::cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}/assets/"
 	stack      = "[${AWS::StackName}]"
+	tagging    = " if StringEquals aws:RequestTag/fairlead:stack " + stack
+	tagged     = " if StringEquals aws:ResourceTag/fairlead:stack " + stack
+	publish    = "cloudwatch:PutMetricData on * if StringEquals cloudwatch:namespace [Fairlead]"
 	interfaces = "ec2:CreateNetworkInterface,ec2:DescribeNetworkInterfaces,ec2:DescribeSubnets," +
 		"ec2:DeleteNetworkInterface,ec2:AssignPrivateIpAddresses,ec2:UnassignPrivateIpAddresses"
 )
@@ -27,14 +37,22 @@ var agent = []string{
 var listRuns = "s3:ListBucket on ${Results.Arn} if StringLike s3:prefix [runs/*]"
 
 var terminate = []string{
-	"ec2:TerminateInstances on " + ec2 + "instance/* if StringEquals aws:ResourceTag/fairlead:stack " + stack,
+	"ec2:TerminateInstances on " + ec2 + "instance/*" + tagged,
 	"ec2:DescribeInstances on *",
+	"elasticloadbalancing:DeleteLoadBalancer on " + balancer + tagged,
+	"elasticloadbalancing:DeleteTargetGroup on " + target + tagged,
+	"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups," +
+		"elasticloadbalancing:DescribeListeners,elasticloadbalancing:DescribeTags on *",
 }
 
 // grants is the table of what each role may do, as one reads it. A function's logs
 // and, in the VPC, its interfaces come on top: see inherent.
 var grants = map[string][]string{
-	"plan": {"s3:GetObject,s3:PutObject on " + runs},
+	"plan": {
+		"ec2:DescribeInstances,ec2:DescribeInstanceTypes,ec2:DescribeInstanceTypeOfferings,lambda:GetAccountSettings on *",
+		"servicequotas:GetServiceQuota on arn:${AWS::Partition}:servicequotas:${AWS::Region}:${AWS::AccountId}:ec2/L-1216C47A",
+		"s3:GetObject,s3:PutObject on " + runs,
+	},
 	"launch": {
 		"ec2:RunInstances on " + ec2 + "instance/*," + ec2 + "volume/* if ArnEquals ec2:LaunchTemplate [" + templates + "]" +
 			" and StringEquals aws:RequestTag/fairlead:stack " + stack,
@@ -44,7 +62,7 @@ var grants = map[string][]string{
 		"ec2:RunInstances on arn:${AWS::Partition}:ec2:${AWS::Region}::image/* if StringEquals ec2:Owner [amazon]",
 		"ec2:CreateTags on " + ec2 + "instance/*," + ec2 + "volume/* if StringEquals ec2:CreateAction [RunInstances]",
 		"iam:PassRole on ${NodeRole.Arn},${ProxyRole.Arn} if StringEquals iam:PassedToService [ec2.amazonaws.com]",
-		"ssm:GetParameters on arn:${AWS::Partition}:ssm:${AWS::Region}::parameter/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+		"ssm:GetParameters on " + images + "x86_64," + images + "arm64",
 		"s3:GetObject,s3:PutObject on " + runs,
 		listRuns,
 	},
@@ -54,7 +72,25 @@ var grants = map[string][]string{
 		"ssm:GetCommandInvocation,ssm:DescribeInstanceInformation on *",
 		"s3:GetObject on " + runs,
 	},
-	"ready": {"ec2:DescribeInstances on *", "s3:GetObject,s3:PutObject on " + runs},
+	"balance": {
+		"elasticloadbalancing:CreateLoadBalancer on " + balancer + tagging + " and StringEquals elasticloadbalancing:Scheme [internal]",
+		"elasticloadbalancing:CreateTargetGroup on " + target + tagging,
+		"elasticloadbalancing:CreateListener on " + balancer + tagging,
+		"elasticloadbalancing:CreateRule on " + listener + tagging,
+		"elasticloadbalancing:AddTags on " + balancer + "," + target + "," + listener + "," + rule +
+			" if StringEquals elasticloadbalancing:CreateAction [CreateLoadBalancer,CreateTargetGroup,CreateListener,CreateRule]",
+		"elasticloadbalancing:RegisterTargets,elasticloadbalancing:ModifyTargetGroupAttributes on " + target + tagged,
+		"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups," +
+			"elasticloadbalancing:DescribeListeners,elasticloadbalancing:DescribeRules on *",
+		"ec2:DescribeAccountAttributes,ec2:DescribeAddresses,ec2:DescribeInternetGateways,ec2:DescribeSecurityGroups," +
+			"ec2:DescribeSubnets,ec2:DescribeVpcs,ec2:DescribeInstances on *",
+		"iam:CreateServiceLinkedRole on arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/" +
+			"elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing" +
+			" if StringEquals iam:AWSServiceName [elasticloadbalancing.amazonaws.com]",
+		"s3:GetObject,s3:PutObject on " + runs,
+		listRuns,
+	},
+	"ready": {"ec2:DescribeInstances,elasticloadbalancing:DescribeTargetHealth on *", "s3:GetObject,s3:PutObject on " + runs},
 	"aim":   {"s3:GetObject,s3:PutObject on " + runs},
 	"shard": {"s3:GetObject,s3:PutObject on ${Results.Arn}/runs/*/trials/*"},
 	"merge": {"s3:GetObject,s3:PutObject on " + runs, listRuns},
@@ -63,9 +99,10 @@ var grants = map[string][]string{
 		"s3:GetObject,s3:PutObject on "+runs, listRuns),
 	"sweep": append(slices.Clone(terminate),
 		"s3:GetObject,s3:PutObject on "+runs, listRuns,
-		"states:DescribeExecution on "+execution+":*"),
+		"states:DescribeExecution on "+execution+":*",
+		publish),
 	"MachineRole": {
-		"lambda:InvokeFunction on ${FunctionsPlan.Arn},${FunctionsLaunch.Arn},${FunctionsSetup.Arn},${FunctionsReady.Arn},${FunctionsAim.Arn}," +
+		"lambda:InvokeFunction on ${FunctionsPlan.Arn},${FunctionsLaunch.Arn},${FunctionsBalance.Arn},${FunctionsSetup.Arn},${FunctionsReady.Arn},${FunctionsAim.Arn}," +
 			"${FunctionsShard.Arn},${FunctionsMerge.Arn},${FunctionsTeardown.Arn},${FunctionsJudge.Arn}",
 		"logs:CreateLogDelivery,logs:GetLogDelivery,logs:UpdateLogDelivery,logs:DeleteLogDelivery,logs:ListLogDeliveries," +
 			"logs:PutResourcePolicy,logs:DescribeResourcePolicies,logs:DescribeLogGroups on *",
@@ -73,10 +110,10 @@ var grants = map[string][]string{
 		"states:StartExecution on ${Benchmark.Arn}",
 		"states:DescribeExecution,states:StopExecution on " + execution + ":*," + execution + "/*",
 	},
-	"NodeRole": append(slices.Clone(agent), "s3:GetObject on "+assets+"backend"),
-	"ProxyRole": append(slices.Clone(agent), "s3:GetObject on "+assets+"proxy",
+	"NodeRole": append(slices.Clone(agent), "s3:GetObject on "+assets+"backend,"+assets+"backend-arm64"),
+	"ProxyRole": append(slices.Clone(agent), "s3:GetObject on "+assets+"proxy,"+assets+"proxy-arm64",
 		"ec2:DescribeInstances on *",
-		"cloudwatch:PutMetricData on * if StringEquals cloudwatch:namespace [Fairlead]"),
+		publish),
 }
 
 // inherent is what a function's role has because of what the function is.
@@ -160,31 +197,45 @@ func line(statement any) string {
 
 // everywhere lists the actions that are granted on all resources, each with why.
 var everywhere = map[string]string{
-	"ec2:DescribeInstances":            "EC2's Describe actions are authorized on no resource",
-	"ec2:DescribeNetworkInterfaces":    "as above",
-	"ec2:DescribeSubnets":              "as above",
-	"ec2:CreateNetworkInterface":       "Lambda requires it on all; the function's own code is denied it",
-	"ec2:DeleteNetworkInterface":       "as above",
-	"ec2:AssignPrivateIpAddresses":     "as above",
-	"ec2:UnassignPrivateIpAddresses":   "as above",
-	"cloudwatch:PutMetricData":         "CloudWatch's metrics have no ARN; a condition names the namespace",
-	"ssm:GetCommandInvocation":         "Systems Manager authorizes it on no resource",
-	"ssm:DescribeInstanceInformation":  "as above",
-	"ssm:UpdateInstanceInformation":    "an instance cannot be named in the policy that it starts with",
-	"ssmmessages:CreateControlChannel": "the agent's channels have no ARN",
-	"ssmmessages:OpenControlChannel":   "as above",
-	"logs:CreateLogDelivery":           "vended logs are authorized on no resource",
-	"logs:GetLogDelivery":              "as above",
-	"logs:UpdateLogDelivery":           "as above",
-	"logs:DeleteLogDelivery":           "as above",
-	"logs:ListLogDeliveries":           "as above",
-	"logs:PutResourcePolicy":           "as above",
-	"logs:DescribeResourcePolicies":    "as above",
-	"logs:DescribeLogGroups":           "as above",
-	"xray:PutTraceSegments":            "X-Ray's traces have no ARN",
-	"xray:PutTelemetryRecords":         "as above",
-	"xray:GetSamplingRules":            "as above",
-	"xray:GetSamplingTargets":          "as above",
+	"ec2:DescribeInstances":                      "EC2's Describe actions are authorized on no resource",
+	"ec2:DescribeInstanceTypes":                  "as above",
+	"ec2:DescribeInstanceTypeOfferings":          "as above",
+	"ec2:DescribeAccountAttributes":              "as above; Elastic Load Balancing asks as its caller",
+	"ec2:DescribeAddresses":                      "as above",
+	"ec2:DescribeInternetGateways":               "as above",
+	"ec2:DescribeSecurityGroups":                 "as above",
+	"ec2:DescribeVpcs":                           "as above",
+	"elasticloadbalancing:DescribeLoadBalancers": "so are Elastic Load Balancing's",
+	"elasticloadbalancing:DescribeTargetGroups":  "as above",
+	"elasticloadbalancing:DescribeTargetHealth":  "as above",
+	"elasticloadbalancing:DescribeListeners":     "as above",
+	"elasticloadbalancing:DescribeRules":         "as above",
+	"elasticloadbalancing:DescribeTags":          "as above",
+	"lambda:GetAccountSettings":                  "of the account as a whole",
+	"ec2:DescribeNetworkInterfaces":              "EC2's, as above",
+	"ec2:DescribeSubnets":                        "as above",
+	"ec2:CreateNetworkInterface":                 "Lambda requires it on all; the function's own code is denied it",
+	"ec2:DeleteNetworkInterface":                 "as above",
+	"ec2:AssignPrivateIpAddresses":               "as above",
+	"ec2:UnassignPrivateIpAddresses":             "as above",
+	"cloudwatch:PutMetricData":                   "CloudWatch's metrics have no ARN; a condition names the namespace",
+	"ssm:GetCommandInvocation":                   "Systems Manager authorizes it on no resource",
+	"ssm:DescribeInstanceInformation":            "as above",
+	"ssm:UpdateInstanceInformation":              "an instance cannot be named in the policy that it starts with",
+	"ssmmessages:CreateControlChannel":           "the agent's channels have no ARN",
+	"ssmmessages:OpenControlChannel":             "as above",
+	"logs:CreateLogDelivery":                     "vended logs are authorized on no resource",
+	"logs:GetLogDelivery":                        "as above",
+	"logs:UpdateLogDelivery":                     "as above",
+	"logs:DeleteLogDelivery":                     "as above",
+	"logs:ListLogDeliveries":                     "as above",
+	"logs:PutResourcePolicy":                     "as above",
+	"logs:DescribeResourcePolicies":              "as above",
+	"logs:DescribeLogGroups":                     "as above",
+	"xray:PutTraceSegments":                      "X-Ray's traces have no ARN",
+	"xray:PutTelemetryRecords":                   "as above",
+	"xray:GetSamplingRules":                      "as above",
+	"xray:GetSamplingTargets":                    "as above",
 }
 
 func TestNoWildcards(t *testing.T) {

@@ -20,13 +20,12 @@ func TestIngressIsFromGroupsOnly(t *testing.T) {
 				t.Errorf("%s lets addresses in: %s = %s", id, open, text(rule.Properties[open]))
 			}
 		}
-		if text(rule.Properties["FromPort"]) != text(rule.Properties["ToPort"]) {
-			t.Errorf("%s opens a range of ports", id)
-		}
 		got[text(rule.Properties["GroupId"])+" from "+text(rule.Properties["SourceSecurityGroupId"])+" "+
-			text(rule.Properties["IpProtocol"])+" "+text(rule.Properties["FromPort"])] = true
+			text(rule.Properties["IpProtocol"])+" "+ports(rule.Properties)] = true
 	}
 	want := []string{
+		"${BalancerGroup.GroupId} from ${WorkersGroup.GroupId} tcp 8000-8002",
+		"${NodesGroup.GroupId} from ${BalancerGroup.GroupId} tcp 8000",
 		"${NodesGroup.GroupId} from ${ProxyGroup.GroupId} tcp 8000",
 		"${NodesGroup.GroupId} from ${WorkersGroup.GroupId} tcp 8000",
 		"${ProxyGroup.GroupId} from ${AdminGroup.GroupId} tcp 8001",
@@ -40,10 +39,11 @@ func TestIngressIsFromGroupsOnly(t *testing.T) {
 func TestEgress(t *testing.T) {
 	d := parse(t)
 	want := map[string][]string{
-		"NodesGroup":   {"0.0.0.0/0 443"},
-		"ProxyGroup":   {"0.0.0.0/0 443", "${NodesGroup.GroupId} 8000"},
-		"WorkersGroup": {"0.0.0.0/0 443", "${NodesGroup.GroupId} 8000", "${ProxyGroup.GroupId} 8000"},
-		"AdminGroup":   {"${ProxyGroup.GroupId} 8001"},
+		"NodesGroup":    {"0.0.0.0/0 443"},
+		"ProxyGroup":    {"0.0.0.0/0 443", "${NodesGroup.GroupId} 8000"},
+		"BalancerGroup": {"${NodesGroup.GroupId} 8000"},
+		"WorkersGroup":  {"0.0.0.0/0 443", "${NodesGroup.GroupId} 8000", "${ProxyGroup.GroupId} 8000", "${BalancerGroup.GroupId} 8000-8002"},
+		"AdminGroup":    {"${ProxyGroup.GroupId} 8001"},
 	}
 	got := map[string][]string{}
 	for id, group := range d.each("AWS::EC2::SecurityGroup") {
@@ -53,10 +53,10 @@ func TestEgress(t *testing.T) {
 			if peer == "" {
 				peer = text(at(rule, "DestinationSecurityGroupId"))
 			}
-			if text(at(rule, "IpProtocol")) != "tcp" || text(at(rule, "FromPort")) != text(at(rule, "ToPort")) {
-				t.Errorf("%s: %v is not one TCP port", id, rule)
+			if text(at(rule, "IpProtocol")) != "tcp" {
+				t.Errorf("%s: %v is not for TCP", id, rule)
 			}
-			got[plain(id)] = append(got[plain(id)], peer+" "+text(at(rule, "FromPort")))
+			got[plain(id)] = append(got[plain(id)], peer+" "+ports(rule))
 		}
 	}
 	if !maps.EqualFunc(got, want, slices.Equal) {
@@ -65,6 +65,15 @@ func TestEgress(t *testing.T) {
 	for id := range d.each("AWS::EC2::SecurityGroupEgress") {
 		t.Errorf("%s stands beside its group, where this test does not read it", id)
 	}
+}
+
+// ports of a rule: one, or the first and the last.
+func ports(rule any) string {
+	first, last := text(at(rule, "FromPort")), text(at(rule, "ToPort"))
+	if first == last {
+		return first
+	}
+	return first + "-" + last
 }
 
 func TestSubnetsAreInTwoZonesAndPublic(t *testing.T) {

@@ -50,8 +50,24 @@ func TestParametersAndOutputs(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(d.Parameters)); !slices.Equal(got, []string{"T0Lead"}) {
 		t.Errorf("parameters %v", got)
 	}
-	if got := slices.Sorted(maps.Keys(d.Outputs)); !slices.Equal(got, []string{"JudgeFunction", "ResultsBucket", "StateMachineArn", "SweepFunction"}) {
-		t.Errorf("outputs %v", got)
+	want := map[string]string{
+		"StateMachineArn": "${Benchmark.Arn}",
+		"StartCommand":    "aws stepfunctions start-execution --state-machine-arn ${Benchmark.Arn} --input '{}' --region ${AWS::Region}",
+		"ConsoleUrl":      "https://${AWS::Region}.console.aws.amazon.com/states/home?region=${AWS::Region}#/statemachines/view/${Benchmark.Arn}",
+		"DashboardUrl":    "https://${AWS::Region}.console.aws.amazon.com/cloudwatch/home?region=${AWS::Region}#dashboards/dashboard/${Dashboard}",
+		"ResultsBucket":   "${Results}",
+		"JudgeFunction":   "${FunctionsJudge}",
+		"SweepFunction":   "${FunctionsSweep}",
+	}
+	got := map[string]string{}
+	for id, output := range d.Outputs {
+		got[id] = text(at(output, "Value"))
+		if text(at(output, "Description")) == "" {
+			t.Errorf("%s does not say what it is for", id)
+		}
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("outputs:\n got %v\nwant %v", got, want)
 	}
 }
 

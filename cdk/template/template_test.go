@@ -8,9 +8,18 @@ import (
 	"testing"
 )
 
+// built are SHA-256 as programs might have, each another.
+func built() map[string]string {
+	sums := map[string]string{}
+	for i, asset := range Assets() {
+		sums[asset.Name] = strings.Repeat(string("abcdef"[i]), 64)
+	}
+	return sums
+}
+
 func TestRenderPutsTheProgramsIn(t *testing.T) {
-	backend, proxy := strings.Repeat("b", 64), strings.Repeat("a", 64)
-	rendered, err := Render(map[string]string{"backend": backend, "proxy": proxy, "lambdas": strings.Repeat("c", 64)})
+	sums := built()
+	rendered, err := Render(sums)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,11 +28,13 @@ func TestRenderPutsTheProgramsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	environment := at(d.steps()["plan"].Properties, "Environment", "Variables")
-	if got := text(at(environment, "FAIRLEAD_BACKEND_SHA256")); got != backend {
-		t.Errorf("backend: %s", got)
-	}
-	if got := text(at(environment, "FAIRLEAD_PROXY_SHA256")); got != proxy {
-		t.Errorf("proxy: %s", got)
+	for variable, name := range map[string]string{
+		"BACKEND_SHA256_X86_64": "backend", "BACKEND_SHA256_ARM64": "backend-arm64",
+		"PROXY_SHA256_X86_64": "proxy", "PROXY_SHA256_ARM64": "proxy-arm64",
+	} {
+		if got := text(at(environment, "FAIRLEAD_"+variable)); got != sums[name] {
+			t.Errorf("%s: %s", variable, got)
+		}
 	}
 	for _, asset := range Assets() {
 		stub := sha256.Sum256(asset.Stub())
@@ -37,19 +48,21 @@ func TestRenderPutsTheProgramsIn(t *testing.T) {
 }
 
 func TestRenderRefuses(t *testing.T) {
-	good := strings.Repeat("0", 64)
 	for _, c := range []struct {
 		why    string
-		hashes map[string]string
+		change func(map[string]string)
 		want   string
 	}{
-		{"one was not built", map[string]string{"backend": good}, "the SHA-256 of proxy is missing"},
-		{"nothing was built", nil, "the SHA-256 of backend is missing"},
-		{"an empty hash would be found only by the instances", map[string]string{"backend": "", "proxy": good}, "is not a SHA-256"},
-		{"sha256sum compares text", map[string]string{"backend": strings.Repeat("A", 64), "proxy": good}, "lower-case"},
-		{"a name with a mistake in it", map[string]string{"backend": good, "proxy": good, "lambda": good}, `no asset is named "lambda"`},
+		{"one was not built", func(m map[string]string) { delete(m, "proxy") }, "the SHA-256 of proxy is missing"},
+		{"nor for the other architecture", func(m map[string]string) { delete(m, "backend-arm64") }, "the SHA-256 of backend-arm64 is missing"},
+		{"nothing was built", func(m map[string]string) { clear(m) }, "the SHA-256 of backend is missing"},
+		{"an empty hash would be found only by the instances", func(m map[string]string) { m["backend"] = "" }, "is not a SHA-256"},
+		{"sha256sum compares text", func(m map[string]string) { m["backend"] = strings.Repeat("A", 64) }, "lower-case"},
+		{"a name with a mistake in it", func(m map[string]string) { m["lambda"] = m["lambdas"] }, `no asset is named "lambda"`},
 	} {
-		_, err := Render(c.hashes)
+		sums := built()
+		c.change(sums)
+		_, err := Render(sums)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error that says %q", c.why, err, c.want)
 		}

@@ -94,7 +94,7 @@ func walk(v any, visit func(task map[string]any)) {
 func TestFunctions(t *testing.T) {
 	d := parse(t)
 	functions := d.steps()
-	want := []string{"aim", "judge", "launch", "merge", "plan", "ready", "setup", "shard", "sweep", "teardown"}
+	want := []string{"aim", "balance", "judge", "launch", "merge", "plan", "ready", "setup", "shard", "sweep", "teardown"}
 	if got := slices.Sorted(maps.Keys(functions)); !slices.Equal(got, want) {
 		t.Fatalf("functions %v, want %v", got, want)
 	}
