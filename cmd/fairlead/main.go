@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -27,8 +28,9 @@ func run(args []string, s command.IO) int {
 	parent := interrupt.Parent()
 	ctx, stop := interrupt.Context(parent)
 	defer stop()
-	become := func(ctx context.Context, plan []byte) (int, error) {
-		dir, err := programs.Build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
+	type compile func(context.Context, io.Writer, bool) (string, error)
+	become := func(ctx context.Context, plan []byte, build compile) (int, error) {
+		dir, err := build(ctx, s.Err, term.IsTerminal(int(os.Stderr.Fd())))
 		if errors.Is(err, interrupt.Err) {
 			fmt.Fprintln(s.Err, "fairlead: interrupted while compiling; nothing was started")
 			return command.ExitInterrupted, nil
@@ -39,9 +41,16 @@ func run(args []string, s command.IO) int {
 		return command.ExitFailed, engine(filepath.Join(dir, programs.Engine), args, plan, parent)
 	}
 	return command.Execute(ctx, args, s, command.Actions{
-		Run:    func(ctx context.Context, o command.Run) (int, error) { return become(ctx, o.PlanJSON) },
-		Serve:  func(ctx context.Context, _ command.Serve) (int, error) { return become(ctx, nil) },
-		Report: func(ctx context.Context, _ command.Report) (int, error) { return become(ctx, nil) },
+		Run: func(ctx context.Context, o command.Run) (int, error) {
+			if o.AWS != nil {
+				return become(ctx, o.PlanJSON, programs.BuildEngine)
+			}
+			return become(ctx, o.PlanJSON, programs.Build)
+		},
+		Serve: func(ctx context.Context, _ command.Serve) (int, error) { return become(ctx, nil, programs.Build) },
+		Report: func(ctx context.Context, _ command.Report) (int, error) {
+			return become(ctx, nil, programs.BuildEngine)
+		},
 	})
 }
 

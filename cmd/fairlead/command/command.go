@@ -32,14 +32,17 @@ type Run struct {
 	Out      string
 	JSON     bool
 	Verbose  bool
+	Delays   Delays
+	AWS      *Account // nil: on this machine
 }
 
 // Serve is what `fairlead serve` was asked.
 type Serve struct {
-	Addr  string
-	Data  string
-	Out   string
-	Scale float64
+	Addr   string
+	Data   string
+	Out    string
+	Scale  float64
+	Delays Delays
 }
 
 // Report is what `fairlead report` was asked.
@@ -100,6 +103,7 @@ the same template, deployed on a small local AWS.`,
 		Example: `  fairlead run                       the lab: 4 × t2.micro against 4 × t2.large
   fairlead run --preset smoke        the same in seconds
   fairlead plan my.json              what would run, how long, at what cost
+  fairlead run --aws                 the lab in your account, on the stack of cdk deploy
   fairlead serve                     keep the local AWS up for the aws CLI`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
@@ -120,13 +124,19 @@ the same template, deployed on a small local AWS.`,
 
 func runCommand(code *int, do Actions) *cobra.Command {
 	var o Run
-	var preset string
+	var preset, delays string
+	var aws bool
+	var account Account
 	cmd := &cobra.Command{
 		Use:   "run [plan.json]",
-		Short: "Run a plan whole on this machine",
+		Short: "Run a plan whole on this machine, or in an AWS account",
 		Long: `Deploys the template on a local AWS, starts the state machine with the plan,
 follows it and prints the result. The results folder receives the bucket's
 layout: runs/<run>/report.html, report.json, trials.csv, nodes.csv and more.
+
+With --aws the execution runs in your account, on the stack that cdk deploy has
+made, and the results are fetched from its bucket. Credentials and region are
+found as the aws CLI finds them. Ctrl-C stops the execution there as well.
 
 Without a plan file it runs a preset; "-" reads the plan from standard input.
 
@@ -135,8 +145,17 @@ started; 3 something may still be running; 130 interrupted.`,
 		Args: atMostOne("plan file"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
+			if err := checkAccount(cmd, aws, account); err != nil {
+				return err
+			}
+			if o.Delays, err = parseDelays(delays); err != nil {
+				return err
+			}
 			if o.Plan, o.PlanJSON, err = readPlan(cmd.InOrStdin(), args, preset); err != nil {
 				return err
+			}
+			if aws {
+				o.AWS = &account
 			}
 			*code, err = do.Run(cmd.Context(), o)
 			return err
@@ -145,12 +164,15 @@ started; 3 something may still be running; 130 interrupted.`,
 	presetFlag(cmd, &preset)
 	cmd.Flags().StringVar(&o.Out, "out", "results", "folder that receives the results")
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print the outcome as one JSON object")
+	cmd.Flags().StringVar(&delays, "delays", "", delaysHelp)
+	accountFlags(cmd, &aws, &account)
 	cmd.Flags().BoolVarP(&o.Verbose, "verbose", "v", false, "print what the local AWS deploys, and where its logs are")
 	return cmd
 }
 
 func serveCommand(code *int, do Actions) *cobra.Command {
 	var o Serve
+	var delays string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Keep the local AWS up, for the aws CLI and SDKs",
@@ -168,6 +190,9 @@ what it does not implement it refuses by name.`,
 				return badInput{fmt.Errorf("--cpu-scale is %g: use a number from 0 (chosen for the lab preset) to 1", o.Scale)}
 			}
 			var err error
+			if o.Delays, err = parseDelays(delays); err != nil {
+				return err
+			}
 			*code, err = do.Serve(cmd.Context(), o)
 			return err
 		},
@@ -175,6 +200,7 @@ what it does not implement it refuses by name.`,
 	cmd.Flags().StringVar(&o.Addr, "addr", "127.0.0.1:4566", "address of the endpoint")
 	cmd.Flags().StringVar(&o.Data, "data", "", "folder for logs and state (default: a folder in the user's cache, removed at the end)")
 	cmd.Flags().StringVar(&o.Out, "out", "results", "folder that is the results bucket")
+	cmd.Flags().StringVar(&delays, "delays", "", delaysHelp)
 	cmd.Flags().Float64Var(&o.Scale, "cpu-scale", 0, "cores given to each vCPU; 0 fits the lab preset to this machine")
 	return cmd
 }

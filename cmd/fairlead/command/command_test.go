@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // line runs one command line whose actions only note that they were called.
@@ -67,10 +68,15 @@ func TestBadLinesExitTwoAndDoNothing(t *testing.T) {
 		{"no such file", "", []string{"run", filepath.Join(dir, "none.json")}, []string{"none.json"}},
 		{"two files", "", []string{"run", bad, bad}, []string{"at most one plan file"}},
 		{"file and preset", "", []string{"run", bad, "--preset", "lab"}, []string{"not both"}},
-		{"unknown preset", "", []string{"run", "--preset", "big"}, []string{`"big": use one of lab, smoke`}},
+		{"unknown preset", "", []string{"run", "--preset", "big"}, []string{`"big": use one of lab, lab-alb, smoke`}},
 		{"unknown flag", "", []string{"run", "--fast"}, []string{"--fast", "fairlead run --help"}},
 		{"unknown command", "", []string{"rnu"}, []string{`unknown command "rnu"`}},
 		{"scale out of range", "", []string{"serve", "--cpu-scale", "2"}, []string{"--cpu-scale is 2"}},
+		{"every mistake of the delays at once", "", []string{"run", "--delays", "boot=25,alb=1h,sleep=3s,lead=1ms,boot=1s"},
+			[]string{`"boot=25" has no duration: write boot=25s`, "alb is 1h0m0s: use 0s to 10m0s", `"sleep=3s" is none of`, "lead is 1ms"}},
+		{"delays of serve", "", []string{"serve", "--delays", "fast"}, []string{`"fast" is none of aws`}},
+		{"an account's flags on this machine", "", []string{"run", "--stack", "x", "--region", "us-east-1"}, []string{"--stack is for runs in an account: add --aws", "--region is for"}},
+		{"this machine's flags in an account", "", []string{"run", "--aws", "--delays", "aws", "-v", "--stack", "a b"}, []string{"--delays is of the local AWS", "--verbose is of", `--stack "a b"`}},
 		{"serve takes no plan", "", []string{"serve", "x.json"}, []string{`"x.json" was given`, "serve --help"}},
 		{"report of nothing", "", []string{"report"}, []string{"report takes one"}},
 		{"report of what is not there", "", []string{"report", filepath.Join(dir, "x")}, []string{"no such file"}},
@@ -97,6 +103,19 @@ func TestPlanPrintsArmsTimeAndCost(t *testing.T) {
 	for _, w := range []string{"4 × t2.micro", "cluster2/proxy/peak-ewma", "10: 5 blocks of 2 arms", "1,000 requests at once", "1,360 instance-seconds", "refused above $1.00"} {
 		if !strings.Contains(out, w) {
 			t.Errorf("the plan does not say %q:\n%s", w, out)
+		}
+	}
+}
+
+func TestDelays(t *testing.T) {
+	for text, want := range map[string]Delays{
+		"":                            {},
+		"aws":                         {Boot: 25 * time.Second, Registration: 20 * time.Second, LoadBalancer: 2 * time.Minute, Lead: 10 * time.Second},
+		"shutdown=30s, lead=1s":       {Shutdown: 30 * time.Second, Lead: time.Second},
+		"boot=0s,registration=1500ms": {Registration: 1500 * time.Millisecond},
+	} {
+		if got, err := parseDelays(text); err != nil || got != want {
+			t.Errorf("%q is %+v, %v; want %+v", text, got, err, want)
 		}
 	}
 }

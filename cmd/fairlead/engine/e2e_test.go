@@ -211,7 +211,7 @@ func (c *scene) run(ctx context.Context, plan string) ended {
 	c.t.Helper()
 	c.out.Reset()
 	c.errs.Reset()
-	code, err := c.execute(ctx, c.stand, command.Run{Plan: parsed(c.t, plan), PlanJSON: []byte(plan), JSON: true}, &painter{w: &c.errs})
+	code, err := c.execute(ctx, &c.deployment, command.Run{Plan: parsed(c.t, plan), PlanJSON: []byte(plan), JSON: true}, &painter{w: &c.errs})
 	if err != nil {
 		c.t.Fatalf("%v (exit %d)", err, code)
 	}

@@ -267,7 +267,7 @@ func TestInterruptedAtOnce(t *testing.T) {
 	c := begin(t, setting{bootstrap: `[ "$_HANDLER" = plan ] && ` + asleep + `; exec "$PROGRAM"`})
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(interrupt.Err)
-	code, err := c.execute(ctx, c.stand, command.Run{Plan: parsed(t, tiny), PlanJSON: []byte(tiny)}, &painter{w: &c.errs})
+	code, err := c.execute(ctx, &c.deployment, command.Run{Plan: parsed(t, tiny), PlanJSON: []byte(tiny)}, &painter{w: &c.errs})
 	if code != command.ExitInterrupted || err != nil {
 		t.Errorf("exit %d, %v", code, err)
 	}

@@ -268,7 +268,7 @@ func (c *scene) sweeps(words []string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := waitFor(c.t.Context(), c.object(bench.RunKeys{Run: name}.Group("cluster1"))); err != nil {
+	if err := c.waitFor(c.t.Context(), bench.RunKeys{Run: name}.Group("cluster1")); err != nil {
 		c.t.Fatal(err)
 	}
 	said := c.sweep()

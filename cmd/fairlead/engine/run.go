@@ -8,10 +8,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
@@ -21,16 +19,23 @@ import (
 	"github.com/fairlead/fairlead/internal/report"
 )
 
-// run is `fairlead run`: the whole job on a local AWS that lives as long as it.
-func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
+// run is `fairlead run`: the whole job, in an account or on a local AWS that
+// lives as long as it.
+func (e engine) run(ctx context.Context, o command.Run) (int, error) {
 	if cost := o.Plan.EstimateCost().USD; cost > o.Plan.MaxUSD {
 		return command.ExitBadInput, fmt.Errorf("the run would cost $%.4g on AWS, above maxUSD %.4g: use fewer blocks or smaller clusters, or raise maxUSD", cost, o.Plan.MaxUSD)
 	}
 	paint := &painter{w: e.Err, width: func() int { return columns(os.Stderr) }, on: e.terminal(os.Stderr) && !o.JSON}
-	paint.show(func(int) string { return "starting the local AWS" })
 	defer paint.clear()
+	if o.AWS != nil {
+		return e.runInAccount(ctx, o, paint)
+	}
+	return e.runHere(ctx, o, paint)
+}
 
-	st, err := e.stand(ctx, standing{out: o.Out, scale: scaleFor(o.Plan), verbose: o.Verbose})
+func (e engine) runHere(ctx context.Context, o command.Run, paint *painter) (code int, err error) {
+	paint.show(func(int) string { return "starting the local AWS" })
+	st, err := e.stand(ctx, standing{out: o.Out, scale: scaleFor(o.Plan), delays: o.Delays, verbose: o.Verbose})
 	if err != nil && interrupted(ctx) {
 		paint.clear()
 		fmt.Fprintln(e.Err, "fairlead: interrupted before the run began; nothing is left running")
@@ -55,35 +60,41 @@ func (e engine) run(ctx context.Context, o command.Run) (code int, err error) {
 		}
 	}()
 
-	return e.execute(ctx, st, o, paint)
+	return e.execute(ctx, &st.deployment, o, paint)
 }
 
 // execute starts an execution, follows it to its end and tells how it ended.
-func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *painter) (int, error) {
+func (e engine) execute(ctx context.Context, d *deployment, o command.Run, paint *painter) (int, error) {
 	name := fmt.Sprintf("%s-%s", o.Plan.Preset, e.now().UTC().Format("20060102-150405"))
-	started, err := st.sfn.StartExecution(ctx, &sfn.StartExecutionInput{
-		StateMachineArn: &st.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
+	started, err := d.sfn.StartExecution(ctx, &sfn.StartExecutionInput{
+		StateMachineArn: &d.machine, Name: &name, Input: aws.String(string(o.PlanJSON)),
 	})
 	if err != nil && interrupted(ctx) {
 		paint.clear()
 		fmt.Fprintln(e.Err, "fairlead: interrupted before the run began")
-		return command.ExitInterrupted, nil // taking the local AWS down ends what did start
+		return command.ExitInterrupted, nil // what did start all the same is swept
 	}
 	if err != nil {
 		return command.ExitFailed, fmt.Errorf("starting the execution: %w", err)
 	}
 	arn := aws.ToString(started.ExecutionArn)
 	keys := bench.RunKeys{Run: bench.RunID(arn)}
+	if o.AWS != nil && !o.JSON {
+		announce(e.Err, arn)
+	}
 
 	p := newProgress(o.Plan, e.now)
-	end, err := follow(ctx, st.sfn, arn, 200*time.Millisecond, func(ev types.HistoryEvent) {
+	end, err := follow(ctx, d.sfn, arn, d.every, func(ev types.HistoryEvent) {
 		p.see(ev)
 		paint.show(p.line)
 	})
 	stopped := errors.Is(err, interrupt.Err)
 	if stopped {
 		paint.show(func(int) string { return "interrupted: ending the fleet; what was measured is kept" })
-		end, err = st.abort(arn, keys)
+		end, err = d.abort(arn, keys)
+	}
+	if ferr := d.fetch(context.WithoutCancel(ctx), keys); err == nil {
+		err = ferr
 	}
 	paint.clear()
 	if err != nil {
@@ -92,7 +103,7 @@ func (e engine) execute(ctx context.Context, st *stand, o command.Run, paint *pa
 	if o.Plan.DryRun && end.status == types.ExecutionStatusSucceeded {
 		return command.ExitDone, e.tellDry(o, end)
 	}
-	return e.tell(o, st.results, keys, end, stopped)
+	return e.tell(o, d.results, keys, end, stopped)
 }
 
 // tellDry prints what a dry run found: the plan, which the execution has
@@ -111,56 +122,6 @@ func (e engine) tellDry(o command.Run, end outcome) error {
 
 // interrupted tells whether the user wants the command to end.
 func interrupted(ctx context.Context) bool { return errors.Is(context.Cause(ctx), interrupt.Err) }
-
-// abort stops the execution, waits for the sweep that the stop sets off, and
-// has what was measured so far judged. It has a deadline of its own: the user
-// has asked to end.
-func (st *stand) abort(arn string, keys bench.RunKeys) (outcome, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
-	defer cancel()
-	if _, err := st.sfn.StopExecution(ctx, &sfn.StopExecutionInput{ExecutionArn: &arn, Error: aws.String("Interrupted"), Cause: aws.String("stopped by the user")}); err != nil {
-		return outcome{}, fmt.Errorf("stopping the execution: %w", err)
-	}
-	end, err := follow(ctx, st.sfn, arn, 100*time.Millisecond, func(types.HistoryEvent) {})
-	if err != nil {
-		return outcome{}, err
-	}
-	if _, err := os.Stat(st.object(keys.Plan())); err != nil {
-		return end, nil // stopped before anything was planned
-	}
-	if err := waitFor(ctx, st.object(keys.Receipt())); err != nil {
-		return end, fmt.Errorf("the fleet's receipt did not come: %w", err)
-	}
-	// The run alone: a report that the execution has written itself knows more.
-	payload, err := json.Marshal(map[string]any{"run": keys.Run})
-	if err != nil {
-		return end, err
-	}
-	out, err := st.lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &st.judge, Payload: payload})
-	if err != nil {
-		return end, fmt.Errorf("judging what was measured: %w", err)
-	}
-	if out.FunctionError != nil {
-		return end, fmt.Errorf("judging what was measured: %s", out.Payload)
-	}
-	return end, nil
-}
-
-// waitFor waits until a file exists.
-func waitFor(ctx context.Context, path string) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if _, err := os.Stat(path); err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s: %w", path, ctx.Err())
-		case <-tick.C:
-		}
-	}
-}
 
 // summary is what --json prints.
 type summary struct {

@@ -28,7 +28,7 @@ func (e engine) serve(ctx context.Context, o command.Serve) (int, error) {
 		}
 		scale = scaleFor(lab)
 	}
-	st, err := e.stand(ctx, standing{out: o.Out, data: o.Data, addr: o.Addr, scale: scale, verbose: true})
+	st, err := e.stand(ctx, standing{out: o.Out, data: o.Data, addr: o.Addr, scale: scale, delays: o.Delays, verbose: true})
 	if err != nil && interrupted(ctx) {
 		return command.ExitInterrupted, nil
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -16,10 +17,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/fairlead/fairlead/cdk/template"
+	"github.com/fairlead/fairlead/cmd/fairlead/command"
 	"github.com/fairlead/fairlead/internal/bench"
 	"github.com/fairlead/fairlead/local"
 )
@@ -40,6 +40,7 @@ type standing struct {
 	data    string  // folder for logs and state; empty: a temporary one
 	addr    string  // address of the endpoint; empty: any
 	scale   float64 // cores given to each vCPU
+	delays  command.Delays
 	verbose bool
 
 	// render gives the template for the programs' SHA-256; nil: the golden one.
@@ -48,18 +49,15 @@ type standing struct {
 
 // stand is a local AWS with our stack on it.
 type stand struct {
-	cloud   *local.Cloud
-	results string // folder of the results bucket
-	data    string
+	deployment // its results folder is the bucket
+
+	cloud    *local.Cloud
+	data     string
+	shutdown time.Duration // that ending instances takes at least
 	// temporary says that data is ours to remove; keep, that it tells why a run failed.
 	temporary, keep bool
 
-	bucket  string
-	machine string
-	judge   string
-	config  aws.Config
-	sfn     *sfn.Client
-	lambda  *lambda.Client
+	config aws.Config
 }
 
 // errResults is a results folder that cannot be had: the user named it.
@@ -87,7 +85,8 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	if err := writable(out); err != nil {
 		return nil, fmt.Errorf("%w: %w", errResults, err)
 	}
-	st := &stand{results: out, data: s.data}
+	st := &stand{data: s.data, shutdown: s.delays.Shutdown, deployment: deployment{results: out, every: 200 * time.Millisecond, patience: time.Minute + s.delays.Shutdown}}
+	st.has, st.fetch = st.hasFile, func(context.Context, bench.RunKeys) error { return nil }
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, st.close())
@@ -104,6 +103,9 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	st.cloud, err = local.Start(ctx, local.Config{
 		Dir: st.data, Addr: s.addr, CPUScale: s.scale, Account: localAccount,
 		Ports: []int{bench.NodePort, bench.ProxyAdminPort},
+		Delays: local.Delays{
+			Boot: s.delays.Boot, Registration: s.delays.Registration, Shutdown: s.delays.Shutdown,
+		},
 		BucketDir: func(bucket string) string {
 			if strings.HasPrefix(bucket, resultsPrefix) {
 				return out
@@ -125,14 +127,16 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	if err != nil {
 		return nil, err
 	}
-	stack, err := st.cloud.Deploy(ctx, stackName, text, map[string]string{"T0Lead": localLead.String()})
+	stack, err := st.cloud.Deploy(ctx, stackName, text, map[string]string{"T0Lead": cmp.Or(s.delays.Lead, localLead).String()})
 	if err != nil {
 		return nil, fmt.Errorf("deploying the template: %w", err)
 	}
 	if s.verbose {
 		e.describe(st, stack)
 	}
-	st.bucket, st.machine, st.judge = stack.Outputs["ResultsBucket"], stack.Outputs["StateMachineArn"], stack.Outputs["JudgeFunction"]
+	if err := st.outputs(stack.Outputs); err != nil {
+		return nil, err
+	}
 	c := st.cloud.OperatorCredentials()
 	// Made by hand, so that nothing of the user's own AWS configuration counts.
 	st.config = aws.Config{
@@ -140,14 +144,14 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 		BaseEndpoint: aws.String(st.cloud.Endpoint()),
 		Credentials:  credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken),
 	}
-	st.sfn, st.lambda = sfn.NewFromConfig(st.config), lambda.NewFromConfig(st.config)
+	st.clients(st.config)
 	return st, nil
 }
 
 // close takes the local AWS down: executions are aborted, the sweep runs,
 // instances end. It takes as long as it must, up to a bound.
 func (st *stand) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second+st.shutdown)
 	defer cancel()
 	var errs []error
 	if st.cloud != nil {
@@ -162,9 +166,6 @@ func (st *stand) close() error {
 	}
 	return errors.Join(errs...)
 }
-
-// object is the file of an object in the results bucket.
-func (st *stand) object(key string) string { return filepath.Join(st.results, filepath.FromSlash(key)) }
 
 // resultsPrefix begins the name that CloudFormation gives the results bucket:
 // the stack's name and the bucket's logical id, in lower case.

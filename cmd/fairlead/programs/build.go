@@ -30,10 +30,20 @@ var Deployed = []string{"lambdas", "proxy", "backend"}
 // half the time and memory, and its speed matters to no one.
 const flagsEC2 = "-gcflags=github.com/aws/aws-sdk-go-v2/service/ec2/...=-l"
 
+// BuildEngine is Build of the engine alone, which is all that a run in an
+// account needs of this machine.
+func BuildEngine(ctx context.Context, w io.Writer, terminal bool) (dir string, err error) {
+	return build(ctx, w, terminal, nil, "compiling the command: once, for a minute or two")
+}
+
 // Build compiles all programs into a folder of the user's cache and returns it.
 // The Go tool decides what is stale, so an unchanged tree costs about a second.
 // What is being compiled is told on w, at once when nothing has been built yet.
 func Build(ctx context.Context, w io.Writer, terminal bool) (dir string, err error) {
+	return build(ctx, w, terminal, Deployed, "compiling the local AWS, the functions, the proxy and the backend: once, for a minute or two")
+}
+
+func build(ctx context.Context, w io.Writer, terminal bool, deployed []string, about string) (dir string, err error) {
 	if runtime.GOOS != "linux" {
 		return "", fmt.Errorf("the local AWS needs Linux (namespaces, or at least its process control), and this is %s: use a Linux machine or a virtual one", runtime.GOOS)
 	}
@@ -52,12 +62,12 @@ func Build(ctx context.Context, w io.Writer, terminal bool) (dir string, err err
 	defer func() { err = errors.Join(err, unlock()) }()
 	engine := filepath.Join(dir, Engine)
 	if _, err := os.Stat(engine); err != nil {
-		tell.start("compiling the local AWS, the functions, the proxy and the backend: once, for a minute or two")
+		tell.start(about)
 	}
 	// One go command for all, so that no core waits; those with the EC2 client,
 	// the longest to compile, first.
 	args := []string{"-o", dir + string(filepath.Separator)}
-	for _, p := range Deployed {
+	for _, p := range deployed {
 		args = append(args, "./"+p)
 	}
 	if err := goBuild(ctx, root, append(args, enginePackage), tell); err != nil {
