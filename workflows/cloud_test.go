@@ -16,7 +16,8 @@ import (
 	"github.com/fairlead/fairlead/local/states"
 )
 
-// Times of the fake cloud. A load ends grace before its trial is quiet.
+// Times of the fake cloud. A load ends grace before its trial is quiet. A step
+// takes stepTime unless the world's pace says otherwise.
 const (
 	stepTime = time.Second
 	lead     = 10 * time.Second
@@ -30,10 +31,12 @@ const (
 // "aim warm", "aim b01", "shard b01/0", "observe b01", "merge b01" and so on.
 type world struct {
 	groups, trials []string
+	alb            bool // the plan has an alb target
 	shards         int
-	ttl            time.Duration    // until the deadline
-	left           []string         // what Teardown cannot end
-	faults         map[string]fault // by call
+	ttl            time.Duration                   // until the deadline
+	left           []string                        // what Teardown cannot end
+	faults         map[string]fault                // by call
+	pace           func(call string) time.Duration // how long a call takes that began now
 
 	mu    sync.Mutex
 	calls map[string][]time.Time
@@ -48,6 +51,7 @@ type world struct {
 
 func newWorld() *world {
 	return &world{groups: []string{"cluster1", "proxy"}, trials: []string{"b01", "b02"}, shards: 4, ttl: time.Hour,
+		pace:   func(string) time.Duration { return stepTime },
 		faults: map[string]fault{}, calls: map[string][]time.Time{}, aims: map[string]aim{}, lost: map[string]*string{}, begun: map[string]int{}}
 }
 
@@ -114,9 +118,12 @@ func (w *world) serve(ctx context.Context, step string, payload []byte) (any, er
 	}
 	v := w.note(call)
 	if v == nil {
+		if !loads(call) { // load ends when it must
+			pause(ctx, w.pace(call))
+		}
 		return run(ctx), nil
 	}
-	if step == "shard" && call != "shard warm" && !unstarted(v) {
+	if loads(call) && !unstarted(v) {
 		w.begin(call)
 	}
 	if v == (hang{}) {
@@ -126,6 +133,11 @@ func (w *world) serve(ctx context.Context, step string, payload []byte) (any, er
 		return nil, err
 	}
 	return v, nil
+}
+
+// loads tells whether a call sends load.
+func loads(call string) bool {
+	return strings.HasPrefix(call, "shard ") && call != "shard warm"
 }
 
 // unstarted tells whether a fault leaves the function's code untouched.
@@ -174,7 +186,7 @@ func (w *world) check(t *testing.T) {
 	}
 	launched, ended := false, false
 	for _, call := range w.order {
-		launched = launched || strings.HasPrefix(call, "launch ")
+		launched = launched || strings.HasPrefix(call, "launch ") || call == "balance create"
 		if call == "teardown" {
 			ended = true
 		} else if ended && call != "judge" {

@@ -3,20 +3,39 @@ package workflows_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 // Parts of paths.
+var (
+	up     = planned + provision("Launch×2 Setup×2 Balanced×2 GroupUp×2", noALB)
+	upALB  = planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp", oneALB)
+	blocks = up + "Ready Prove Blocks "
+)
+
 const (
 	planned = "Plan DryRun "
-	up      = planned + "Provision(Groups Launch×2 Setup×2 WarmAim WarmShard) Provisioned "
-	blocks  = up + "Ready Prove Blocks "
+	noALB   = "NeedsBalancer NoBalancer"
+	oneALB  = "NeedsBalancer BalanceCreate BalanceWait"
 	trial   = "TimeLeft Aim ManyShards Shards(Shard×4) Quiesce Observe Merge "
 	lost    = "TimeLeft Aim ManyShards Shards(Shard×4 ShardLost) Quiesce Observe Merge "
 	down    = "Teardown Judge Outcome "
 )
+
+// provision is Provision's part of a path: the names, in any order, that its
+// branches visit beside those that they always do.
+func provision(names ...string) string {
+	all := append(strings.Fields(strings.Join(names, " ")), "Groups", "WarmAim", "WarmShard")
+	slices.SortFunc(all, func(a, b string) int {
+		a, _, _ = strings.Cut(a, "×")
+		b, _, _ = strings.Cut(b, "×")
+		return strings.Compare(a, b)
+	})
+	return "Provision(" + strings.Join(all, " ") + ") Provisioned "
+}
 
 // TestPaths gives, for each way a run can go, the states that it visits, what
 // Judge is told, and how it ends. It ends green only if all went well.
@@ -24,6 +43,14 @@ func TestPaths(t *testing.T) {
 	broken := failed{"StepFailed", "it broke"}
 	with := func(call string, f fault) func(*world) {
 		return func(w *world) { w.faults[call] = f }
+	}
+	alb := func(more ...func(*world)) func(*world) {
+		return func(w *world) {
+			w.alb = true
+			for _, m := range more {
+				m(w)
+			}
+		}
 	}
 	for _, c := range []struct {
 		why        string
@@ -38,7 +65,7 @@ func TestPaths(t *testing.T) {
 	}{
 		{why: "all goes well", path: blocks + trial + trial + down + "Done"},
 		{why: "one group, as without a proxy", world: func(w *world) { w.groups = w.groups[:1] },
-			path: planned + "Provision(Groups Launch Setup WarmAim WarmShard) Provisioned Ready Prove Blocks " + trial + trial + down + "Done"},
+			path: planned + provision("Launch Setup Balanced GroupUp", noALB) + "Ready Prove Blocks " + trial + trial + down + "Done"},
 		{why: "one trial", world: func(w *world) { w.trials = w.trials[:1] }, path: blocks + trial + down + "Done"},
 		{why: "a dry run starts nothing", input: `{"dryRun":true}`, path: planned + "Planned"},
 		{why: "an invalid plan starts nothing, and its cause is the function's message", world: with("plan", always(failed{"InvalidPlan", "shards is 0: \"use\" 1"})),
@@ -50,33 +77,76 @@ func TestPaths(t *testing.T) {
 
 		{why: "one group cannot start: the other goes on, is not cancelled, and ends in Teardown",
 			world: with("launch proxy", always(failed{"NoCapacity", "no zone can start it"})),
-			path:  planned + "Provision(GroupFailed Groups Launch×2 Setup WarmAim WarmShard) Provisioned " + down + "Failed", failure: "Launch proxy NoCapacity: no zone can start it",
+			path:  planned + provision("Launch×2 Setup GroupFailed Balanced GroupUp", noALB) + down + "Failed", failure: "Launch proxy NoCapacity: no zone can start it",
 			status: "FAILED", err: "NoCapacity", cause: "Launch: no zone can start it", calls: map[string]int{"launch proxy": 1, "setup cluster1": 1, "setup proxy": 0}},
 		{why: "a launch that hangs is recorded as a timeout", world: with("launch proxy", always(hang{})),
-			path: planned + "Provision(GroupFailed Groups Launch×2 Setup WarmAim WarmShard) Provisioned " + down + "Failed", failure: "Launch proxy States.Timeout: ",
+			path: planned + provision("Launch×2 Setup GroupFailed Balanced GroupUp", noALB) + down + "Failed", failure: "Launch proxy States.Timeout: ",
 			status: "FAILED", err: "States.Timeout"},
 		{why: "a launch's result is too large", world: with("launch proxy", always(object{"instances": oversize})),
-			path: planned + "Provision(GroupFailed Groups Launch×2 Setup WarmAim WarmShard) Provisioned " + down + "Failed", status: "FAILED", err: "States.DataLimitExceeded"},
+			path: planned + provision("Launch×2 Setup GroupFailed Balanced GroupUp", noALB) + down + "Failed", status: "FAILED", err: "States.DataLimitExceeded"},
 		{why: "set-up fails", world: with("setup cluster1", always(failed{"SetupFailed", "setup of i-1 failed: no disk"})),
-			path: planned + "Provision(GroupFailed Groups Launch×2 Setup×2 WarmAim WarmShard) Provisioned " + down + "Failed", failure: "Setup cluster1 SetupFailed: setup of i-1 failed: no disk",
+			path: planned + provision("Launch×2 Setup×2 GroupFailed Balanced GroupUp", noALB) + down + "Failed", failure: "Setup cluster1 SetupFailed: setup of i-1 failed: no disk",
 			status: "FAILED", err: "SetupFailed", cause: "Setup: setup of i-1 failed: no disk"},
 		{why: "both groups fail: the first is named",
 			world: func(w *world) {
 				w.faults["launch cluster1"], w.faults["setup proxy"] = always(broken), always(broken)
 			},
-			path: planned + "Provision(GroupFailed×2 Groups Launch×2 Setup WarmAim WarmShard) Provisioned " + down + "Failed", failure: "Launch cluster1 StepFailed: it broke",
+			path: planned + provision("Launch×2 Setup GroupFailed×2", noALB) + down + "Failed", failure: "Launch cluster1 StepFailed: it broke",
 			status: "FAILED", err: "StepFailed"},
 		{why: "functions that stay cold are noted, and the run goes on",
 			world: func(w *world) {
 				w.faults["aim warm"], w.faults["shard warm"] = always(broken), always(refused("ENINotReadyException"))
 			},
-			path:  planned + "Provision(AimCold Groups Launch×2 Setup×2 ShardCold WarmAim WarmShard) Provisioned Ready Prove Blocks " + trial + trial + down + "Done",
+			path:  planned + provision("Launch×2 Setup×2 Balanced×2 GroupUp×2 AimCold ShardCold", noALB) + "Ready Prove Blocks " + trial + trial + down + "Done",
 			notes: `[{"cause":"it broke","error":"StepFailed","state":"WarmAim"},{"cause":"ENINotReadyException. (Service: Lambda`, calls: map[string]int{"aim warm": 1, "shard warm": 16}},
 		{why: "the branches' results together are too large",
 			world: func(w *world) {
 				w.faults["aim warm"], w.faults["shard warm"] = always(oversize[:140_000]), always(oversize[:140_000])
 			},
 			path: strings.TrimSuffix(up, "Provisioned ") + down + "Failed", failure: "Provision  States.DataLimitExceeded: ", status: "FAILED", err: "States.DataLimitExceeded"},
+		{why: "a load balancer is created beside the groups, and each cluster becomes its target", world: alb(),
+			path: upALB + "Ready Prove Blocks " + trial + trial + down + "Done", calls: map[string]int{"balance create": 1, "balance wait": 1, "balance register cluster1": 1, "balance register proxy": 0}},
+		{why: "two clusters and no proxy", world: alb(func(w *world) { w.groups = []string{"cluster1", "cluster2"} }),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register×2", oneALB) + "Ready Prove Blocks " + trial + trial + down + "Done", calls: map[string]int{"balance register cluster2": 1}},
+		{why: "a dry run creates no load balancer", world: alb(), input: `{"dryRun":true}`, path: planned + "Planned", calls: map[string]int{"balance create": 0}},
+		{why: "no load balancer can be created: the groups go on, are not cancelled, and end in Teardown", world: alb(with("balance create", always(failed{"StepFailed", "no address is free"}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp NeedsBalancer BalanceCreate BalanceFailed") + down + "Failed", failure: "BalanceCreate  StepFailed: no address is free",
+			status: "FAILED", err: "StepFailed", cause: "BalanceCreate: no address is free", calls: map[string]int{"balance create": 1, "balance wait": 0}},
+		{why: "that is the cause, and the targets which have no group but its consequence",
+			world: alb(with("balance create", always(failed{"Cancelled", "the run was cancelled"})), with("balance register cluster1", always(failed{"StepFailed", "no balancer.json"}))),
+			path:  planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupFailed GroupUp NeedsBalancer BalanceCreate BalanceFailed") + down + "Failed", failure: "BalanceCreate  Cancelled: the run was cancelled",
+			status: "FAILED", err: "Cancelled", cause: "BalanceCreate: the run was cancelled"},
+		{why: "creating it hangs", world: alb(with("balance create", always(hang{}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp NeedsBalancer BalanceCreate BalanceFailed") + down + "Failed", failure: "BalanceCreate  States.Timeout: ",
+			status: "FAILED", err: "States.Timeout"},
+		{why: "creating it says too much", world: alb(with("balance create", always(oversize))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp NeedsBalancer BalanceCreate BalanceFailed") + down + "Failed", failure: "BalanceCreate  States.DataLimitExceeded: ",
+			status: "FAILED", err: "States.DataLimitExceeded"},
+		{why: "it is slow to become active: two more waits", world: alb(with("balance wait", first(2, failed{"BalancerNotActive", "it is provisioning"}))),
+			path: upALB + "Ready Prove Blocks " + trial + trial + down + "Done", calls: map[string]int{"balance wait": 3}},
+		{why: "it never becomes active", world: alb(with("balance wait", always(failed{"BalancerNotActive", "it is provisioning"}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp BalanceFailed", oneALB) + down + "Failed", failure: "BalanceWait  BalancerNotActive: it is provisioning",
+			status: "FAILED", err: "BalancerNotActive", cause: "BalanceWait: it is provisioning", calls: map[string]int{"balance wait": 3}},
+		{why: "it has failed: no use to wait on", world: alb(with("balance wait", always(failed{"BalancerFailed", "no address is free"}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp BalanceFailed", oneALB) + down + "Failed", failure: "BalanceWait  BalancerFailed: no address is free",
+			status: "FAILED", err: "BalancerFailed", cause: "BalanceWait: no address is free", calls: map[string]int{"balance wait": 1}},
+		{why: "waiting hangs", world: alb(with("balance wait", always(hang{}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupUp BalanceFailed", oneALB) + down + "Failed", failure: "BalanceWait  States.Timeout: ",
+			status: "FAILED", err: "States.Timeout"},
+		{why: "nodes cannot become targets: recorded like a failed group", world: alb(with("balance register cluster1", always(failed{"StepFailed", "i-1 is no target"}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupFailed GroupUp", oneALB) + down + "Failed", failure: "Register cluster1 StepFailed: i-1 is no target",
+			status: "FAILED", err: "StepFailed", cause: "Register: i-1 is no target", calls: map[string]int{"balance wait": 1, "balance register cluster1": 1}},
+		{why: "registering hangs", world: alb(with("balance register cluster1", always(hang{}))),
+			path: planned + provision("Launch×2 Setup×2 Balanced×2 Register GroupFailed GroupUp", oneALB) + down + "Failed", failure: "Register cluster1 States.Timeout: ",
+			status: "FAILED", err: "States.Timeout"},
+		{why: "registering says too much, of which nothing is kept", world: alb(with("balance register cluster1", always(oversize[:200_000]))),
+			path: upALB + "Ready Prove Blocks " + trial + trial + down + "Done"},
+		{why: "nodes that could not be set up are no targets; the load balancer is waited for all the same", world: alb(with("setup cluster1", always(broken))),
+			path: planned + provision("Launch×2 Setup×2 Balanced GroupFailed GroupUp", oneALB) + down + "Failed", failure: "Setup cluster1 StepFailed: it broke",
+			status: "FAILED", err: "StepFailed", calls: map[string]int{"balance wait": 1, "balance register cluster1": 0}},
+		{why: "targets never become healthy", world: alb(with("ready", always(failed{"TargetsUnhealthy", "i-1 is unhealthy: Target.Timeout"}))),
+			path: upALB + "Ready " + down + "Failed", failure: "Ready  TargetsUnhealthy: i-1 is unhealthy", status: "FAILED", err: "TargetsUnhealthy", cause: "Ready: i-1 is unhealthy"},
+
 		{why: "a node is lost before the first trial", world: with("ready", always(failed{"NodeLost", "i-1 is lost"})),
 			path: up + "Ready " + down + "Failed", failure: "Ready  NodeLost: i-1 is lost", status: "FAILED", err: "NodeLost", cause: "Ready: i-1 is lost"},
 		{why: "a node never answers", world: with("prove", always(failed{"PathUnproven", "i-1 is silent"})),
@@ -182,7 +252,7 @@ func toldFailure(in judgeIn) string {
 func TestOutputs(t *testing.T) {
 	for _, c := range []struct{ why, input, output string }{
 		{"Judge's verdict", `{}`, `{"report":"runs/r1/report.json","status":"done"}`},
-		{"the plan", `{"dryRun":true}`, `{"deadline":"2000-01-01T01:00:00Z","dryRun":true,"groups":[{"group":"cluster1"},{"group":"proxy"}],"run":"r1","summary":{"trials":2,"usd":0.1},"trials":[{"trial":"b01"},{"trial":"b02"}]}`},
+		{"the plan", `{"dryRun":true}`, `{"balanced":false,"deadline":"2000-01-01T01:00:00Z","dryRun":true,"groups":[{"balanced":false,"group":"cluster1"},{"balanced":false,"group":"proxy"}],"run":"r1","summary":{"trials":2,"usd":0.1},"trials":[{"trial":"b01"},{"trial":"b02"}]}`},
 	} {
 		if e := run(t, newWorld(), c.input); e.output != c.output {
 			t.Errorf("%s: %s\nwant %s", c.why, e.output, c.output)

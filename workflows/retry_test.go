@@ -21,6 +21,9 @@ func TestRetries(t *testing.T) {
 		{"nothing runs yet", "plan", patient1, patient2, nil},
 		{"the token makes a second launch the same", "launch proxy", patient1, patient2, nil},
 		{"the document may be run twice", "setup proxy", patient1, patient2, nil},
+		{"names make a second creation the same", "balance create", patient1, patient2, nil},
+		{"it reads; what is not active yet is the next test's", "balance wait", patient1, patient2, nil},
+		{"a target is registered once", "balance register cluster1", patient1, patient2, nil},
 		{"it reads", "ready", patient1, patient2, nil},
 		{"it reads", "prove", patient1, patient2, nil},
 		{"a function that wakes after idle weeks takes minutes; there is nothing to repeat but its waking", "aim warm", slices.Repeat([]float64{10}, 15), nil, nil},
@@ -45,21 +48,40 @@ func TestRetries(t *testing.T) {
 		for code, want := range errors {
 			t.Run(fmt.Sprintf("%s, %s: %s", c.call, code, c.why), func(t *testing.T) {
 				w := newWorld()
+				w.alb = true
 				w.faults[c.call] = always(refused(code))
 				if code == "its own" {
 					w.faults[c.call] = always(failed{"StepFailed", "it broke"})
 				}
 				run(t, w, "{}")
-				var got []float64
-				for i, at := range w.calls[c.call] {
-					if i > 0 {
-						got = append(got, at.Sub(w.calls[c.call][i-1]).Round(time.Millisecond/10).Seconds())
-					}
-				}
-				if !slices.Equal(got, want) {
+				if got := w.waits(c.call); !slices.Equal(got, want) {
 					t.Errorf("waits %v, want %v", got, want)
 				}
 			})
 		}
 	}
+}
+
+// TestSlowBalancer: a function lives five minutes, and the tail of a load
+// balancer's delay is longer; what has failed is not waited for.
+func TestSlowBalancer(t *testing.T) {
+	for name, want := range map[string][]float64{"BalancerNotActive": {1, 1}, "BalancerFailed": nil} {
+		w := newWorld()
+		w.alb = true
+		w.faults["balance wait"] = always(failed{name, "it is provisioning"})
+		run(t, w, "{}")
+		if got := w.waits("balance wait"); !slices.Equal(got, want) {
+			t.Errorf("after %s it waits %v, want %v", name, got, want)
+		}
+	}
+}
+
+// waits gives the seconds between the beginnings of a call that fails at once.
+func (w *world) waits(call string) (seconds []float64) {
+	for i, at := range w.calls[call] {
+		if i > 0 {
+			seconds = append(seconds, at.Sub(w.calls[call][i-1]).Round(time.Millisecond/10).Seconds())
+		}
+	}
+	return seconds
 }

@@ -10,23 +10,20 @@ import (
 	"time"
 )
 
-// step reads a payload, and gives the call's name and what the function does.
+// step reads a payload, and gives the call's name and what the function does
+// when its time is over.
 type step func(w *world, payload []byte) (call string, run func(context.Context) any, err error)
 
 // steps are the functions, by the token without "Function".
 var steps = map[string]step{
-	"plan": plan, "launch": launch, "setup": setup, "ready": ready, "aim": aimer,
+	"plan": plan, "launch": launch, "setup": setup, "balance": balance, "ready": ready, "aim": aimer,
 	"shard": shard, "merge": merge, "teardown": teardown, "judge": judge,
 }
 
 type object = map[string]any
 
-// takes is a step that answers out after stepTime.
-func takes(out any) func(context.Context) any {
-	return func(ctx context.Context) any {
-		pause(ctx, stepTime)
-		return out
-	}
+func gives(out any) func(context.Context) any {
+	return func(context.Context) any { return out }
 }
 
 func named(values ...string) error {
@@ -47,12 +44,12 @@ func plan(w *world, payload []byte) (string, func(context.Context) any, error) {
 	err := errors.Join(decode(payload, &in), named(in.Execution))
 	groups, trials := []object{}, []object{}
 	for _, g := range w.groups {
-		groups = append(groups, object{"group": g})
+		groups = append(groups, object{"group": g, "balanced": w.alb && g != "proxy"})
 	}
 	for _, t := range w.trials {
 		trials = append(trials, object{"trial": t})
 	}
-	return "plan", takes(object{"run": "r1", "deadline": in.StartedAt.Add(w.ttl), "groups": groups, "trials": trials, "dryRun": in.Input.DryRun,
+	return "plan", gives(object{"run": "r1", "deadline": in.StartedAt.Add(w.ttl), "groups": groups, "balanced": w.alb, "trials": trials, "dryRun": in.Input.DryRun,
 		"summary": object{"trials": len(trials), "usd": 0.1}}), err
 }
 
@@ -66,7 +63,7 @@ type grouped struct {
 func launch(_ *world, payload []byte) (string, func(context.Context) any, error) {
 	var in grouped
 	err := errors.Join(decode(payload, &in), named(in.Run, in.Group))
-	return "launch " + in.Group, takes(object{"instances": []object{{"id": "i-" + in.Group, "group": in.Group, "role": "node", "type": "t2.micro"}}}), err
+	return "launch " + in.Group, gives(object{"instances": []object{{"id": "i-" + in.Group, "group": in.Group, "role": "node", "type": "t2.micro"}}}), err
 }
 
 func setup(_ *world, payload []byte) (string, func(context.Context) any, error) {
@@ -75,13 +72,31 @@ func setup(_ *world, payload []byte) (string, func(context.Context) any, error) 
 	if len(in.Instances) != 1 || in.Instances[0]["id"] != "i-"+in.Group {
 		err = errors.Join(err, errors.New("these are not what Launch started"))
 	}
-	return "setup " + in.Group, takes(object{"group": in.Group, "nodes": len(in.Instances)}), err
+	return "setup " + in.Group, gives(object{"group": in.Group, "nodes": len(in.Instances)}), err
+}
+
+func balance(w *world, payload []byte) (string, func(context.Context) any, error) {
+	var in struct{ Op, Run, Group string }
+	err := errors.Join(decode(payload, &in), named(in.Run))
+	if !w.alb {
+		err = errors.Join(err, errors.New("nobody asked for a load balancer"))
+	}
+	call := "balance " + in.Op
+	switch in.Op {
+	case "create":
+		return call, gives(object{"created": true}), err
+	case "wait":
+		return call, gives(object{"active": true}), err
+	case "register":
+		return call + " " + in.Group, gives(object{"group": in.Group, "targets": 1}), errors.Join(err, named(in.Group))
+	}
+	return "", nil, fmt.Errorf("op is %q", in.Op)
 }
 
 func ready(w *world, payload []byte) (string, func(context.Context) any, error) {
 	var in struct{ Run string }
 	err := errors.Join(decode(payload, &in), named(in.Run))
-	return "ready", takes(object{"instances": len(w.groups)}), err
+	return "ready", gives(object{"instances": len(w.groups)}), err
 }
 
 type aim struct {
@@ -98,16 +113,15 @@ func aimer(w *world, payload []byte) (string, func(context.Context) any, error) 
 	}
 	switch in.Op {
 	case "warm":
-		return "aim warm", takes(object{"warm": true}), nil
+		return "aim warm", gives(object{"warm": true}), nil
 	case "prove":
-		return "prove", takes(object{"nodes": 1, "targets": []string{"proxy"}}), named(in.Run)
+		return "prove", gives(object{"nodes": 1, "targets": []string{"proxy"}}), named(in.Run)
 	case "observe":
 		w.unloaded("observe " + in.Trial)
-		return "observe " + in.Trial, takes(object{"instances": 2, "lost": []string{}}), named(in.Run, in.Trial)
+		return "observe " + in.Trial, gives(object{"instances": 2, "lost": []string{}}), named(in.Run, in.Trial)
 	case "aim":
 		w.unloaded("aim " + in.Trial)
-		return "aim " + in.Trial, func(ctx context.Context) any {
-			pause(ctx, stepTime)
+		return "aim " + in.Trial, func(context.Context) any {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			a := aim{T0: time.Now().UTC().Add(lead), Shards: []int{}}
@@ -142,7 +156,7 @@ func shard(w *world, payload []byte) (string, func(context.Context) any, error) 
 		return "", nil, err
 	}
 	if in.Op == "warm" {
-		return "shard warm", takes(object{"warm": true}), nil
+		return "shard warm", gives(object{"warm": true}), nil
 	}
 	if in.Shard == nil {
 		return "", nil, errors.New("which shard?")
@@ -167,13 +181,13 @@ func merge(w *world, payload []byte) (string, func(context.Context) any, error) 
 	w.mu.Lock()
 	w.lost[in.Trial] = in.Lost
 	w.mu.Unlock()
-	return "merge " + in.Trial, takes(object{"trial": in.Trial, "status": "ok", "requests": 400, "errors": 0, "rps": 20.0, "p99Ms": 1.5}), err
+	return "merge " + in.Trial, gives(object{"trial": in.Trial, "status": "ok", "requests": 400, "errors": 0, "rps": 20.0, "p99Ms": 1.5}), err
 }
 
 func teardown(w *world, payload []byte) (string, func(context.Context) any, error) {
 	var in struct{ Run string }
 	err := errors.Join(decode(payload, &in), named(in.Run))
-	return "teardown", takes(object{"left": append([]string{}, w.left...), "ended": len(w.groups), "receipt": "runs/r1/receipt.json"}), err
+	return "teardown", gives(object{"left": append([]string{}, w.left...), "ended": len(w.groups), "receipt": "runs/r1/receipt.json"}), err
 }
 
 // judgeIn is what Judge is told of the run beside its objects.
@@ -196,7 +210,7 @@ func judge(w *world, payload []byte) (string, func(context.Context) any, error) 
 	w.mu.Lock()
 	w.told = in
 	w.mu.Unlock()
-	return "judge", takes(outcome(in)), err
+	return "judge", gives(outcome(in)), err
 }
 
 // outcome is Judge's, as far as the state machine reads it: anything but "done"
