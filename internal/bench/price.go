@@ -13,7 +13,8 @@ const (
 
 // List prices in PriceRegion as of PriceDate, in US dollars.
 // Public addresses, Lambda's GB-seconds, transitions and metrics were checked on
-// that day; volumes, Lambda's requests and S3's are as remembered, not looked up.
+// that day, and the load balancer's (pricealb.go); volumes, Lambda's requests
+// and S3's are as remembered, not looked up.
 const (
 	usdPublicIPv4Hour = 0.005
 	usdVolumeGBMonth  = 0.08         // gp3
@@ -44,6 +45,7 @@ type InstanceTime struct {
 // Usage is what a run used, or would use.
 type Usage struct {
 	Instances       []InstanceTime
+	Balancer        BalancerUse // the Application Load Balancer
 	LambdaGBSeconds float64
 	LambdaRequests  int
 	Transitions     int
@@ -67,6 +69,8 @@ func ActualCost(u Usage) Cost {
 		seconds += i.Seconds
 	}
 	hours := seconds / 3600
+	add("Application Load Balancer", u.Balancer.Hours(), "load-balancer-hour", u.Balancer.Hours()*usdALBHour)
+	add("LCU", u.Balancer.LCUHours(), "LCU-hour", u.Balancer.LCUHours()*usdLCUHour)
 	add("public IPv4 addresses", seconds, "address-second", hours*usdPublicIPv4Hour)
 	add(fmt.Sprintf("volumes of %d GB (gp3)", volumeGB), seconds, "volume-second", hours*usdVolumeGBMonth*volumeGB/hoursPerMonth)
 	add("detailed monitoring", seconds, "instance-second", hours*usdDetailedMonth/hoursPerMonth)
@@ -80,6 +84,7 @@ func ActualCost(u Usage) Cost {
 // Phases of a run on AWS, for the estimate: the medians that docs/architecture.md names.
 const (
 	startupTime  = 110 * time.Second // launch, boot, agent, set-up, path proof
+	albTime      = 190 * time.Second // in its place with an ALB: active after 2 to 4 minutes, then health checks
 	teardownTime = 60 * time.Second
 	trialSteps   = 4 * time.Second // aim, quiesce, observe, merge
 	awsLead      = 10 * time.Second
@@ -104,13 +109,21 @@ func (l Load) expectedTime() time.Duration {
 // EstimateTime is how long the run takes on AWS if all goes well.
 func (p Plan) EstimateTime() time.Duration {
 	trials := time.Duration(p.Blocks * len(p.Arms()))
-	return startupTime + teardownTime + trials*(awsLead+trialSteps+p.Load.expectedTime())
+	startup := startupTime
+	if len(p.ALBs()) > 0 {
+		startup = max(startup, albTime) // it is made beside the instances
+	}
+	return startup + teardownTime + trials*(awsLead+trialSteps+p.Load.expectedTime())
 }
 
 // Transitions is the number of state transitions of the run.
 func (p Plan) Transitions() int {
 	trials := p.Blocks * len(p.Arms())
-	return 14 + 3*len(p.Groups()) + trials*(8+p.Shards)
+	run := 16
+	if len(p.ALBs()) > 0 {
+		run++
+	}
+	return run + 4*len(p.Groups()) + trials*(8+p.Shards)
 }
 
 // EstimateCost is what the run costs on AWS if all goes well.
@@ -127,6 +140,14 @@ func (p Plan) EstimateCost() Cost {
 	}
 	for _, g := range p.Groups() {
 		u.Instances = append(u.Instances, InstanceTime{Type: g.InstanceType, Count: g.Count, Seconds: float64(g.Count) * total})
+	}
+	if albs := len(p.ALBs()); albs > 0 {
+		u.Balancer.Seconds = total
+		answers := p.Load.expectedRequests(p.Work)
+		one := p.Load.Through(answers, 0, int64(answers)*(answerBytes+int64(p.Work.Bytes)), p.Load.expectedTime().Seconds())
+		for range p.Blocks * len(p.Clusters) * albs {
+			u.Balancer = u.Balancer.Plus(one)
+		}
 	}
 	c := ActualCost(u)
 	c.Note = "estimate for AWS; a run that fails early costs less"

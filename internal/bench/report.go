@@ -25,11 +25,13 @@ type Report struct {
 	Environment Environment  `json:"environment"`
 	Arms        []ArmResult  `json:"arms"`
 	Comparisons []Comparison `json:"comparisons"`
+	Taxes       []Tax        `json:"taxes,omitempty"` // of a plan that has "direct" beside balancers
 	Thresholds  []Threshold  `json:"thresholds,omitempty"`
 	Trials      []TrialRow   `json:"trials"`
 	CPU         []CPUSeries  `json:"cpu"`
 	Cost        Cost         `json:"cost"`
-	Receipt     *Receipt     `json:"receipt"` // null if Teardown wrote none
+	Checks      []Check      `json:"checks,omitempty"` // of the account, before the start; those that are not ok
+	Receipt     *Receipt     `json:"receipt"`          // null if Teardown wrote none
 }
 
 // Status is how the run ended.
@@ -54,6 +56,7 @@ type Environment struct {
 // ArmResult is one arm over all its valid trials.
 type ArmResult struct {
 	Arm
+	Emulated      bool        `json:"emulated,omitempty"` // its balancer is a local cloud's stand-in
 	InstanceType  string      `json:"instanceType"`
 	Nodes         int         `json:"nodes"`
 	TrialsValid   int         `json:"trialsValid"`
@@ -106,6 +109,22 @@ type Comparison struct {
 	Blocks       int     `json:"blocks"`
 	BlocksNeeded int     `json:"blocksNeeded,omitempty"` // if unsure: blocks that would settle it
 	Sentence     string  `json:"sentence"`
+	Warning      string  `json:"warning,omitempty"` // why it says less than it seems to
+}
+
+// Tax is what a balancer costs a cluster in latency: that of the requests
+// through it, minus that of those sent directly, block by block.
+type Tax struct {
+	Cluster  string  `json:"cluster"`
+	Target   string  `json:"target"` // Target.String: "alb/round_robin"
+	Emulated bool    `json:"emulated,omitempty"`
+	Metric   string  `json:"metric"` // "mean", "p50", "p99"
+	Ms       float64 `json:"ms"`     // Hodges–Lehmann estimate; below 0 where the balancer is the faster way
+	Low      float64 `json:"low"`    // 95 % interval
+	High     float64 `json:"high"`
+	Blocks   int     `json:"blocks"` // with a valid trial of both
+	Sure     bool    `json:"sure"`   // enough blocks, and the interval excludes 0
+	Sentence string  `json:"sentence"`
 }
 
 // Threshold is one line of the plan's thresholds, judged.
@@ -114,6 +133,7 @@ type Threshold struct {
 	Value      float64 `json:"value"` // 0 if the arm has no valid trial
 	Passed     bool    `json:"passed"`
 	Note       string  `json:"note,omitempty"` // why the value alone does not decide
+	Emulated   bool    `json:"emulated,omitempty"`
 }
 
 // TrialRow is one trial, as in trials.csv.
@@ -164,9 +184,12 @@ type CostItem struct {
 	USD      float64 `json:"usd"`
 }
 
-// Amount is the quantity for people: "1,360 instance-seconds".
+// Amount is the quantity for people: "1,360 instance-seconds", "0.17 LCU-hours".
 func (i CostItem) Amount() string {
 	n := int(math.Round(i.Quantity))
+	if i.Quantity < 10 && i.Quantity != float64(n) {
+		return strconv.FormatFloat(i.Quantity, 'g', 2, 64) + " " + i.Unit + "s"
+	}
 	if n == 1 {
 		return "1 " + i.Unit
 	}

@@ -104,4 +104,8 @@ type Emulation struct {
 	VCPUs     float64 `json:"vcpus"`
 	CPUs      float64 `json:"cpus"`
 	HostCores int     `json:"hostCores"`
+
+	// Architecture is that of the programs, the host's own, whatever the
+	// instance's type says; empty where the local cloud does not tell.
+	Architecture string `json:"architecture,omitempty"`
 }

@@ -19,7 +19,7 @@ type thresholdRule struct {
 	limit   float64 // milliseconds, share, or requests per second
 }
 
-var thresholdForm = regexp.MustCompile(`^\s*([a-z0-9/-]+)\.([a-z0-9]+)\s*(<=|>=|<|>)\s*(\S+)\s*$`)
+var thresholdForm = regexp.MustCompile(`^\s*([a-z0-9/_-]+)\.([a-z0-9]+)\s*(<=|>=|<|>)\s*(\S+)\s*$`)
 
 // metrics reads a number from an arm's result; latencies in milliseconds.
 var metrics = map[string]func(ArmResult) float64{
@@ -114,7 +114,7 @@ func (p Plan) JudgeThresholds(arms []ArmResult) []Threshold {
 var above = map[string]float64{"mean": 0.5, "p50": 0.5, "p90": 0.1, "p99": 0.01, "max": 0}
 
 func (r thresholdRule) judge(name string, a ArmResult) Threshold {
-	t := Threshold{Expression: name}
+	t := Threshold{Expression: name, Emulated: a.Emulated}
 	if a.TrialsValid == 0 {
 		t.Note = "no valid trial"
 		return t

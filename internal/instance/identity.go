@@ -51,6 +51,8 @@ type Emulation struct {
 	VCPUs     int     `json:"vcpus"`
 	CPUs      float64 `json:"cpus"` // VCPUs * Scale
 	HostCores int     `json:"hostCores"`
+
+	Architecture string `json:"architecture,omitempty"` // of the machine, whose programs run here whatever the type is
 }
 
 // Metadata is the part of the metadata client that Identify needs.
