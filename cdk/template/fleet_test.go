@@ -1,6 +1,8 @@
 package template
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -87,5 +89,41 @@ func TestResults(t *testing.T) {
 		if text(at(statement, "Effect")) != "Deny" || text(at(statement, "Condition", "Bool", "aws:SecureTransport")) != "false" {
 			t.Errorf("%s does not refuse plain HTTP: %v", id, statement)
 		}
+	}
+}
+
+// TestWhatPlanIsTold: all that depends on the deployment, for each architecture.
+func TestWhatPlanIsTold(t *testing.T) {
+	d := parse(t)
+	want := map[string]string{
+		"FAIRLEAD_STACK":          "${AWS::StackName}",
+		"FAIRLEAD_BUCKET":         "${Results}",
+		"FAIRLEAD_ACCOUNT":        "standard",
+		"FAIRLEAD_T0_LEAD":        "${T0Lead}",
+		"FAIRLEAD_DOCUMENT":       "${Setup}",
+		"FAIRLEAD_BALANCER_GROUP": "${BalancerGroup.GroupId}",
+		"FAIRLEAD_SUBNETS":        "${VpcpublicSubnet1Subnet},${VpcpublicSubnet2Subnet}",
+	}
+	bucket := "s3://cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}/"
+	for _, a := range []struct{ variable, id, asset string }{{"X86_64", "X86", ""}, {"ARM64", "Arm", "-arm64"}} {
+		for _, p := range []struct{ role, id, program, asset string }{{"NODE", "Node", "BACKEND", "backend"}, {"PROXY", "Proxy", "PROXY", "proxy"}} {
+			template := "${" + p.id + "Template" + a.id
+			want["FAIRLEAD_"+p.role+"_TEMPLATE_"+a.variable] = template + "}"
+			want["FAIRLEAD_"+p.role+"_TEMPLATE_VERSION_"+a.variable] = template + ".LatestVersionNumber}"
+			want["FAIRLEAD_"+p.program+"_URI_"+a.variable] = bucket + "assets/" + p.asset + a.asset
+			for _, asset := range Assets() {
+				if asset.Name == p.asset+a.asset {
+					want["FAIRLEAD_"+p.program+"_SHA256_"+a.variable] = fmt.Sprintf("%x", sha256.Sum256(asset.Stub()))
+				}
+			}
+		}
+	}
+	got := map[string]string{}
+	variables, _ := at(d.steps()["plan"].Properties, "Environment", "Variables").(map[string]any)
+	for name, value := range variables {
+		got[name] = text(value)
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("Plan's environment:\n got %v\nwant %v", got, want)
 	}
 }
