@@ -176,14 +176,52 @@ func TestOrderAndDeletion(t *testing.T) {
 func TestFailureRollsBack(t *testing.T) {
 	s := &shop{}
 	_, err := s.engine().Deploy(t.Context(), "stack", []byte(`{"Resources":{
-		"A":{"Type":"Test::Thing","DeletionPolicy":"Retain"},
-		"B":{"Type":"Test::Thing","DependsOn":"A","Properties":{"Stuck":true}},
+		"A":{"Type":"Test::Thing","DeletionPolicy":"Delete"},
+		"K":{"Type":"Test::Thing","DeletionPolicy":"Retain"},
+		"B":{"Type":"Test::Thing","DependsOn":["A","K"],"Properties":{"Stuck":true}},
 		"C":{"Type":"Test::Thing","DependsOn":"B","Properties":{"Fail":true}}}}`), nil)
 	if err == nil || !strings.Contains(err.Error(), "create C (Test::Thing): no room") || !strings.Contains(err.Error(), "delete B (Test::Thing): in use") {
 		t.Errorf("got %v", err)
 	}
 	if !slices.Equal(s.removed, []string{"a"}) {
-		t.Errorf("removed %v", s.removed)
+		t.Errorf("removed %v; what is retained is retained in a roll-back, too", s.removed)
+	}
+}
+
+func TestFailedDeletionIsAState(t *testing.T) {
+	s := &shop{}
+	stack, err := s.engine().Deploy(t.Context(), "stack", []byte(`{"Resources":{
+		"A":{"Type":"Test::Thing"},
+		"B":{"Type":"Test::Thing","DependsOn":"A","Properties":{"Stuck":true}},
+		"C":{"Type":"Test::Thing","DependsOn":"B"}}}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = stack.Delete(t.Context())
+	if err == nil || err.Error() != "stack stack is DELETE_FAILED: The following resource(s) failed to delete: [B].\ndelete B (Test::Thing): in use" {
+		t.Errorf("got %v", err)
+	}
+	if stack.Status != DeleteFailed || len(stack.Resources) != 1 || stack.Resources[0].Failed != "in use" || !slices.Equal(s.removed, []string{"c", "a"}) {
+		t.Errorf("left %+v, removed %v", stack, s.removed)
+	}
+	stack.Resources[0].Physical.Attributes["stuck"] = false
+	if err := stack.Delete(t.Context()); err != nil || len(stack.Resources) > 0 {
+		t.Errorf("again: %v, left %v", err, stack.Resources)
+	}
+}
+
+func TestWhatIsShownOfAStack(t *testing.T) {
+	s := &shop{}
+	stack, err := s.engine().Deploy(t.Context(), "stack", []byte(`{"Description":"A shop.",
+		"Parameters":{"P":{"Type":"String","Default":"x"},"Secret":{"Type":"String","NoEcho":true,"Default":"s"}},
+		"Resources":{"R":{"Type":"Test::Thing","Metadata":{"cdk_nag":{"rules_to_suppress":[{"id":"X","reason":"y"}]}}}},
+		"Outputs":{"O":{"Description":"What it is.","Value":{"Ref":"R"}},"Plain":{"Value":"v"}}}`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stack.Description != "A shop." || stack.Status != CreateComplete || stack.Created.IsZero() || stack.Resources[0].Created.IsZero() ||
+		!slices.Equal(stack.Hidden, []string{"Secret"}) || len(stack.Descriptions) != 1 || stack.Descriptions["O"] != "What it is." || len(stack.NoEffect) > 0 {
+		t.Errorf("%+v", stack)
 	}
 }
 

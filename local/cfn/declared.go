@@ -31,6 +31,11 @@ type routeProperties struct{ DestinationCidrBlock, GatewayId, RouteTableId any }
 
 type associationProperties struct{ RouteTableId, SubnetId any }
 
+type flowLogProperties struct {
+	DeliverLogsPermissionArn, DestinationOptions, LogDestination, LogDestinationType, LogFormat, LogGroupName any
+	MaxAggregationInterval, ResourceId, ResourceType, TrafficType, Tags                                       any
+}
+
 type endpointProperties struct {
 	RouteTableIds, ServiceName, Tags, VpcEndpointType, VpcId any // a PolicyDocument would have to be evaluated
 }
@@ -44,6 +49,7 @@ func declaredTypes(s Lambda, region, account string) map[string]Type {
 		"AWS::EC2::Route":                       declared[routeProperties](network, "r"),
 		"AWS::EC2::SubnetRouteTableAssociation": declared[associationProperties](network, "rtbassoc"),
 		"AWS::EC2::VPCEndpoint":                 declared[endpointProperties](network, "vpce"),
+		"AWS::EC2::FlowLog":                     declared[flowLogProperties]("packets between addresses of this machine are not recorded", "fl", "Id"),
 		"AWS::CloudWatch::Alarm":                declared[alarmProperties]("metrics are kept, but no alarm watches them", "alarm", "Arn"),
 		"AWS::CloudWatch::Dashboard":            declared[dashboardProperties]("there is no console here", "dashboard"),
 		"AWS::Logs::LogGroup": define(Type{

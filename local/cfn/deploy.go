@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Engine deploys templates with the types that it was given.
@@ -19,15 +20,28 @@ type Engine struct {
 	Types   map[string]Type
 }
 
+// The states of a stack that has been deployed. While it is being deployed, or
+// deleted, nobody sees it.
+const (
+	CreateComplete = "CREATE_COMPLETE"
+	DeleteFailed   = "DELETE_FAILED"
+)
+
 // Stack is a deployed template.
 type Stack struct {
-	Name       string
-	ID         string
-	Parameters map[string]string
-	Outputs    map[string]string
-	Resources  []Resource // in the order of creation
-	NoEffect   []NoEffect
-	engine     *Engine
+	Name         string
+	ID           string
+	Description  string
+	Created      time.Time
+	Status       string // CreateComplete or DeleteFailed
+	StatusReason string // of a failure
+	Parameters   map[string]string
+	Hidden       []string // parameters whose values are not to be shown (NoEcho)
+	Outputs      map[string]string
+	Descriptions map[string]string // of outputs that have one
+	Resources    []Resource        // in the order of creation
+	NoEffect     []NoEffect
+	engine       *Engine
 }
 
 // Resource is a created resource of a stack.
@@ -36,6 +50,8 @@ type Resource struct {
 	Type      string
 	Physical  Physical
 	Retain    bool // DeletionPolicy
+	Created   time.Time
+	Failed    string // why it could not be deleted
 }
 
 // NoEffect is something that the template declares and the local cloud accepts
@@ -194,25 +210,30 @@ func (e *Engine) Deploy(ctx context.Context, name string, text []byte, parameter
 		return nil, err
 	}
 	s := &Stack{
-		Name: name, ID: stackID(e.Region, e.Account, name), Parameters: p.values,
-		Outputs: map[string]string{}, NoEffect: p.noEffect, engine: e,
+		Name: name, ID: stackID(e.Region, e.Account, name), Description: p.description, Created: time.Now(), Status: CreateComplete,
+		Parameters: p.values, Outputs: map[string]string{}, Descriptions: p.descriptions, NoEffect: p.noEffect, engine: e,
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.parameters)) {
+		if p.parameters[name].hidden {
+			s.Hidden = append(s.Hidden, name)
+		}
 	}
 	r := &resolver{pseudo: e.pseudo(name), zones: e.Zones, parameters: p.values, created: map[string]Physical{}}
 	for _, id := range p.order {
 		made, err := e.create(ctx, s, r, id, p.resources[id])
 		if err != nil {
 			err = fmt.Errorf("create %s (%s): %w", id, p.resources[id].kind, err)
-			if back := s.remove(context.WithoutCancel(ctx), true); back != nil {
+			if back := s.remove(context.WithoutCancel(ctx)); back != nil {
 				err = errors.Join(err, fmt.Errorf("roll back: %w", back))
 			}
 			return nil, err
 		}
 		r.created[id] = made
-		s.Resources = append(s.Resources, Resource{LogicalID: id, Type: p.resources[id].kind, Physical: made, Retain: p.resources[id].retain})
+		s.Resources = append(s.Resources, Resource{LogicalID: id, Type: p.resources[id].kind, Physical: made, Retain: p.resources[id].retain, Created: time.Now()})
 	}
 	for _, o := range slices.Sorted(maps.Keys(p.outputs)) {
 		if s.Outputs[o], err = r.text(p.outputs[o]); err != nil {
-			return nil, errors.Join(fmt.Errorf("output %s: %w", o, err), s.remove(context.WithoutCancel(ctx), true))
+			return nil, errors.Join(fmt.Errorf("output %s: %w", o, err), s.remove(context.WithoutCancel(ctx)))
 		}
 	}
 	return s, nil
@@ -238,18 +259,35 @@ func (e *Engine) create(ctx context.Context, s *Stack, r *resolver, id string, r
 }
 
 // Delete removes the stack's resources, last first, but those that the template
-// retains. It goes on past failures and reports them all.
-func (s *Stack) Delete(ctx context.Context) error { return s.remove(ctx, false) }
+// retains. It goes on past failures and reports them all; the stack is then in
+// the state DeleteFailed with what is left, and may be deleted again.
+func (s *Stack) Delete(ctx context.Context) error {
+	err := s.remove(ctx)
+	if err == nil {
+		return nil
+	}
+	var left []string
+	for _, r := range s.Resources {
+		left = append(left, r.LogicalID)
+	}
+	s.Status = DeleteFailed
+	s.StatusReason = fmt.Sprintf("The following resource(s) failed to delete: [%s].", strings.Join(left, ", "))
+	return fmt.Errorf("stack %s is %s: %s\n%w", s.Name, s.Status, s.StatusReason, err)
+}
 
-func (s *Stack) remove(ctx context.Context, rollback bool) error {
+// remove leaves in s.Resources what could not be removed. What the template
+// retains is no more the stack's, also when its creation is rolled back
+// (AWS CloudFormation user guide, "DeletionPolicy attribute").
+func (s *Stack) remove(ctx context.Context) error {
 	var errs []error
 	var left []Resource
 	for _, r := range slices.Backward(s.Resources) {
-		if r.Retain && !rollback {
+		if r.Retain {
 			continue
 		}
 		if err := s.engine.Types[r.Type].remove(ctx, r.Physical); err != nil {
 			errs = append(errs, fmt.Errorf("delete %s (%s): %w", r.LogicalID, r.Type, err))
+			r.Failed = err.Error()
 			left = append(left, r)
 		}
 	}

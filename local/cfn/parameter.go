@@ -13,6 +13,7 @@ import (
 type parameter struct {
 	kind     string
 	fallback *string // Default
+	hidden   bool    // NoEcho: its value is not shown
 	allowed  []string
 	pattern  *regexp.Regexp
 	// Length of a String, value of a Number; nil means no bound.
@@ -61,7 +62,13 @@ func parseParameter(p *Problems, path string, m map[string]any) parameter {
 			out.least = bound(p, at, m[k])
 		case "MaxLength", "MaxValue":
 			out.most = bound(p, at, m[k])
-		case "Description", "ConstraintDescription", "NoEcho": // text for people
+		case "NoEcho":
+			s, err := text(m[k])
+			if err != nil || s != "true" && s != "false" {
+				p.add(at, "true or false is needed, and here is %s", describe(m[k]))
+			}
+			out.hidden = s == "true"
+		case "Description", "ConstraintDescription": // text for people
 		default:
 			p.add(at, "this attribute is not implemented")
 		}

@@ -27,6 +27,9 @@ type template struct {
 	resources  map[string]resource
 	outputs    map[string]any // the values
 	exports    []string       // outputs with an Export, which nothing here imports
+
+	description  string
+	descriptions map[string]string // of outputs
 }
 
 type resource struct {
@@ -38,7 +41,7 @@ type resource struct {
 
 // parse reads the template's shape; it looks into values later.
 func parse(text []byte, p *Problems) template {
-	t := template{parameters: map[string]parameter{}, resources: map[string]resource{}, outputs: map[string]any{}}
+	t := template{parameters: map[string]parameter{}, resources: map[string]resource{}, outputs: map[string]any{}, descriptions: map[string]string{}}
 	root, err := decodeJSON(text)
 	if err != nil {
 		p.add("template", "%v", err)
@@ -50,7 +53,9 @@ func parse(text []byte, p *Problems) template {
 			if root[section] != "2010-09-09" {
 				p.add(section, "is %v, not 2010-09-09", root[section])
 			}
-		case "Description", "Metadata": // text for people and tools
+		case "Description":
+			t.description = literal(p, section, root[section])
+		case "Metadata": // for tools
 		case "Parameters":
 			each(p, section, root[section], func(path, name string, m map[string]any) {
 				t.parameters[name] = parseParameter(p, path, m)
@@ -143,12 +148,22 @@ func parseResource(p *Problems, path string, m map[string]any) resource {
 	return r
 }
 
+// literal is text that must be known before anything is created.
+func literal(p *Problems, path string, v any) string {
+	s, ok := v.(string)
+	if !ok {
+		p.add(path, "is not a string")
+	}
+	return s
+}
+
 func (t *template) parseOutput(p *Problems, path, name string, m map[string]any) {
 	for _, k := range slices.Sorted(maps.Keys(m)) {
 		switch k {
 		case "Value":
 			t.outputs[name] = m[k]
 		case "Description":
+			t.descriptions[name] = literal(p, path+"."+k, m[k])
 		case "Export":
 			t.exports = append(t.exports, name)
 		default:

@@ -67,6 +67,9 @@ type bucket struct {
 // ErrNoBucket says that there is no bucket of that name.
 var ErrNoBucket = errors.New("the specified bucket does not exist")
 
+// ErrNotEmpty says that a bucket with objects cannot be deleted.
+var ErrNotEmpty = errors.New("BucketNotEmpty: The bucket you tried to delete is not empty")
+
 // Names that S3 takes (User Guide, "Bucket naming rules"), but for the rule
 // against names like IP addresses, which path-style addressing cannot confuse.
 var validBucket = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
@@ -175,14 +178,21 @@ func (s *Service) PutBucketPolicy(name string, d iam.Document) error {
 	return nil
 }
 
-// DeleteBucket closes a bucket. Its objects stay where they are: they are the
-// user's results.
+// DeleteBucket closes a bucket that has no objects, else it is ErrNotEmpty. The
+// directory stays: it may be the user's.
 func (s *Service) DeleteBucket(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.buckets[name]
 	if b == nil {
 		return fmt.Errorf("bucket %s: %w", name, ErrNoBucket)
+	}
+	keys, err := b.keys("")
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", name, err)
+	}
+	if len(keys) > 0 {
+		return fmt.Errorf("bucket %s: %w", name, ErrNotEmpty)
 	}
 	delete(s.buckets, name)
 	return b.root.Close()

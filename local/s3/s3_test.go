@@ -381,6 +381,15 @@ func TestBuckets(t *testing.T) {
 	}
 	_, err = client.CreateBucket(t.Context(), &awss3.CreateBucketInput{Bucket: aws.String("third"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
 	wantError(t, err, "IllegalLocationConstraintException", "eu-west-1")
+	if _, err := client.PutObject(t.Context(), &awss3.PutObjectInput{Bucket: aws.String("second"), Key: aws.String("a/b"), Body: strings.NewReader("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.service.DeleteBucket("second"); !errors.Is(err, s3.ErrNotEmpty) {
+		t.Errorf("a bucket with an object is deleted: %v", err)
+	}
+	if _, err := client.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: aws.String("second"), Key: aws.String("a/b")}); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.service.DeleteBucket("second"); err != nil {
 		t.Fatal(err)
 	}
