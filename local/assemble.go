@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/local/cfn"
+	"github.com/fairlead/fairlead/local/cloudformation"
 	"github.com/fairlead/fairlead/local/cloudwatch"
 	"github.com/fairlead/fairlead/local/ec2"
 	"github.com/fairlead/fairlead/local/events"
@@ -15,6 +16,7 @@ import (
 	"github.com/fairlead/fairlead/local/iam"
 	"github.com/fairlead/fairlead/local/lambda"
 	"github.com/fairlead/fairlead/local/s3"
+	"github.com/fairlead/fairlead/local/servicequotas"
 	"github.com/fairlead/fairlead/local/ssm"
 	"github.com/fairlead/fairlead/local/states"
 	"github.com/fairlead/fairlead/local/sts"
@@ -38,7 +40,7 @@ func (c *Cloud) assemble(runtimeAPI string) (http.Handler, error) {
 	}
 	c.ec2 = ec2.New(ec2.Config{
 		Account: f.Account, Region: f.Region, Host: c.host, Roles: c.store,
-		Delays: ec2.Delays{Boot: f.Delays.Boot, Shutdown: f.Delays.Shutdown},
+		Delays: ec2.Delays{Boot: f.Delays.Boot, Shutdown: f.Delays.Shutdown}, VCPUs: f.Quotas.VCPUs,
 	})
 	c.ssm = ssm.New(ssm.Config{
 		Account: f.Account, Region: f.Region, Machines: c.ec2, Roles: c.store, Parameters: ec2.PublicParameters(f.Region),
@@ -65,6 +67,8 @@ func (c *Cloud) assemble(runtimeAPI string) (http.Handler, error) {
 	g.Register("lambda", c.lambda)
 	g.Register("states", gateway.Table(c.states.Operations()))
 	g.Register("monitoring", c.cloudwatch)
+	g.Register("cloudformation", cloudformation.New(cloudformation.Config{Region: f.Region, Account: f.Account, Stacks: c.deployed}))
+	g.Register("servicequotas", servicequotas.New(f.Region, f.Account, servicequotas.Standard(c.ec2.VCPUQuota()), servicequotas.Concurrency(c.lambda.Concurrency())))
 	return g, nil
 }
 

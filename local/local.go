@@ -62,6 +62,7 @@ type Config struct {
 	Registry string
 
 	Concurrency int // Lambda invocations at once in the account; 0 means 100
+	Quotas      Quotas
 	Delays      Delays
 	Log         *slog.Logger // nil: nothing is logged
 }

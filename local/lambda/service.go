@@ -151,6 +151,9 @@ func (s *Service) Delete(name string) error {
 	return fn.log.close()
 }
 
+// Concurrency is how many invocations may run at once in the account.
+func (s *Service) Concurrency() int { return s.cfg.Concurrency }
+
 // AddLogGroup says that a log group exists, so that functions need no
 // permission to create it. The logs themselves are files, one per function.
 func (s *Service) AddLogGroup(name string) {
