@@ -45,6 +45,7 @@ type world struct {
 	lost  map[string]*string // what merge was told, by trial
 	quiet time.Time          // when the last load that began must have ended
 	begun map[string]int     // how often a shard's code began to run
+	ended map[string]int     // how many calls that hang were ended by the cloud
 	told  judgeIn
 	wrong []string // what no state machine may do
 }
@@ -52,7 +53,7 @@ type world struct {
 func newWorld() *world {
 	return &world{groups: []string{"cluster1", "proxy"}, trials: []string{"b01", "b02"}, shards: 4, ttl: time.Hour,
 		pace:   func(string) time.Duration { return stepTime },
-		faults: map[string]fault{}, calls: map[string][]time.Time{}, aims: map[string]aim{}, lost: map[string]*string{}, begun: map[string]int{}}
+		faults: map[string]fault{}, calls: map[string][]time.Time{}, aims: map[string]aim{}, lost: map[string]*string{}, begun: map[string]int{}, ended: map[string]int{}}
 }
 
 // fault says what the nth call (from 1) does instead: nil for nothing, an error,
@@ -128,6 +129,13 @@ func (w *world) serve(ctx context.Context, step string, payload []byte) (any, er
 	}
 	if v == (hang{}) {
 		<-ctx.Done() // until the cloud is closed
+		w.mu.Lock()
+		w.ended[call]++
+		w.mu.Unlock()
+	}
+	if l, ok := v.(late); ok {
+		pause(ctx, l.after)
+		v = l.error
 	}
 	if err, ok := v.(error); ok {
 		return nil, err

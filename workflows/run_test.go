@@ -26,32 +26,32 @@ type ended struct {
 	status, output, err, cause string
 	path                       string // see path
 	events                     int
-	took                       time.Duration
+	entered                    int // states, those of Map Runs apart
+	begun                      time.Time
 }
 
 // run executes the machine in the world, in virtual time, and checks what must
 // hold of every run.
-func run(t *testing.T, w *world, input string) (e ended) {
+func run(t *testing.T, w *world, input string) ended {
+	t.Helper()
+	return execute(t, w, workflows.Benchmark, input)
+}
+
+func execute(t *testing.T, w *world, definition, input string) (e ended) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		store, role := machineRole(t)
-		s := states.New(states.Config{Account: "000000000000", Region: "us-east-1", Invoker: w, Authorizer: store})
+		s, store, execution, begun := start(t, w, definition, input)
 		defer s.Close()
-		arn, err := s.Create(states.Machine{Name: "benchmark", RoleARN: role, Definition: filled(workflows.Benchmark)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		execution, begun, err := s.Start(arn, "r1", input)
-		if err != nil {
-			t.Fatal(err)
-		}
 		status, output, name, cause, err := s.Wait(t.Context(), execution)
 		if err != nil {
 			t.Fatal(err)
 		}
 		events := history(t, s, store, execution)
-		e = ended{status, string(output), name, cause, path(events), len(events), time.Since(begun)}
+		e = ended{status, string(output), name, cause, path(events), len(events), 0, begun}
 		for _, event := range events {
+			if event.StateEnteredEventDetails != nil {
+				e.entered++
+			}
 			if kind := string(event.Type); strings.HasSuffix(kind, "Aborted") {
 				t.Errorf("%s: nothing that was started may be cancelled", kind)
 			}
@@ -62,6 +62,22 @@ func run(t *testing.T, w *world, input string) (e ended) {
 		w.check(t)
 	})
 	return e
+}
+
+// start begins an execution. The caller closes the service.
+func start(t *testing.T, w *world, definition, input string) (s *states.Service, store *iam.Store, execution string, begun time.Time) {
+	t.Helper()
+	store, role := machineRole(t)
+	s = states.New(states.Config{Account: "000000000000", Region: "us-east-1", Invoker: w, Authorizer: store})
+	arn, err := s.Create(states.Machine{Name: "benchmark", RoleARN: role, Definition: filled(definition)})
+	if err == nil {
+		execution, begun, err = s.Start(arn, "r1", input)
+	}
+	if err != nil {
+		s.Close()
+		t.Fatal(err)
+	}
+	return s, store, execution, begun
 }
 
 // filled puts function ARNs in the place of the definition's tokens.

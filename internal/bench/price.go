@@ -116,14 +116,19 @@ func (p Plan) EstimateTime() time.Duration {
 	return startup + teardownTime + trials*(awsLead+trialSteps+p.Load.expectedTime())
 }
 
-// Transitions is the number of state transitions of the run.
+// Transitions is the number of state transitions that a run in which all goes
+// well is charged for: a state each, and one for each child of a distributed
+// Map. The test of workflows measures it.
 func (p Plan) Transitions() int {
-	trials := p.Blocks * len(p.Arms())
 	run := 16
 	if len(p.ALBs()) > 0 {
 		run++
 	}
-	return run + 4*len(p.Groups()) + trials*(8+p.Shards)
+	trial := 7 + p.Shards
+	if p.Shards > InlineShards {
+		trial += p.Shards
+	}
+	return run + 4*len(p.Groups()) + p.Blocks*len(p.Arms())*trial
 }
 
 // EstimateCost is what the run costs on AWS if all goes well.

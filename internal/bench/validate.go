@@ -244,14 +244,14 @@ func (p Plan) checkWork(bad func(string, string, ...any)) {
 
 // Events estimates the most that an execution writes into its history, short of
 // errors that last: a trial about 30 events, a step that is tried again
-// included, and each inline shard 9, as if it were lost (7 if not); the
-// rest of a run under 200. The test of workflows measures it.
+// included, and each inline shard 9, as if it were lost (7 if not); a cluster
+// under 30, and the rest of a run under 200. The test of workflows measures it.
 func (p Plan) Events() int {
 	perTrial := 30
 	if p.Shards <= InlineShards {
 		perTrial += 9 * p.Shards
 	}
-	return 260 + 30*len(p.Clusters) + p.Blocks*len(p.Clusters)*len(p.Targets)*perTrial
+	return 200 + 30*len(p.Clusters) + p.Blocks*len(p.Clusters)*len(p.Targets)*perTrial
 }
 
 // InlineShards is the most shards that run in an inline Map, Step Functions'
