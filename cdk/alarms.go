@@ -75,6 +75,7 @@ func addAlarms(stack awscdk.Stack, machine awsstepfunctions.CfnStateMachine, swe
 				Id: jsii.String("runs"), Label: jsii.String("runs that failed or timed out"),
 				// Either may have no data while the other has some.
 				Expression: jsii.String("SUM([FILL(failed, 0), FILL(timedout, 0)])"),
+				ReturnData: jsii.Bool(true),
 			},
 		},
 		EvaluationPeriods:  jsii.Number(1),
