@@ -289,6 +289,36 @@ func TestNamespaceIsACondition(t *testing.T) {
 }
 
 // The clients of today speak CBOR (above) and JSON, older ones Query.
+// TestMetricsThatNobodyPublishes are empty series, as on AWS, not refusals: CPU
+// credits are not emulated. Those of a stack's own come back as they were put.
+func TestMetricsThatNobodyPublishes(t *testing.T) {
+	c := serve(t, Config{}).operator()
+	at := minute()
+	stack := []types.Dimension{{Name: aws.String("Stack"), Value: aws.String("s")}}
+	if _, err := c.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: aws.String("Fairlead"), MetricData: []types.MetricDatum{
+		{MetricName: aws.String("OldestInstanceAge"), Dimensions: stack, Unit: types.StandardUnitSeconds, Timestamp: &at, Value: aws.Float64(4242)},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(id, namespace, name string, d []types.Dimension) types.MetricDataQuery {
+		return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{Metric: &types.Metric{Namespace: &namespace, MetricName: &name, Dimensions: d}, Period: aws.Int32(60), Stat: aws.String("Maximum")}}
+	}
+	out, err := c.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{StartTime: aws.Time(at.Add(-time.Minute)), EndTime: aws.Time(at.Add(5 * time.Minute)), MetricDataQueries: []types.MetricDataQuery{
+		ask("credits", "AWS/EC2", "CPUCreditBalance", []types.Dimension{{Name: aws.String("InstanceId"), Value: aws.String("i-0123456789abcdef0")}}),
+		ask("age", "Fairlead", "OldestInstanceAge", stack),
+		ask("other", "Fairlead", "OldestInstanceAge", nil),
+	}})
+	if err != nil || len(out.MetricDataResults) != 3 {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for i, want := range []string{"credits []", "age [4242]", "other []"} {
+		r := out.MetricDataResults[i]
+		if got := fmt.Sprint(*r.Id, " ", r.Values); got != want || r.StatusCode != types.StatusCodeComplete || len(r.Timestamps) != len(r.Values) {
+			t.Errorf("%s (%s), want %s", got, r.StatusCode, want)
+		}
+	}
+}
+
 func TestJSONAndQuery(t *testing.T) {
 	f := serve(t, Config{})
 	start, end := minute().Format(time.RFC3339), time.Now().Add(time.Minute).UTC().Format(time.RFC3339)

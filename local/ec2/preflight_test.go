@@ -121,3 +121,21 @@ func TestArmInstanceSaysWhereItRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestInstanceProfileByName: an account's own profile may be named without its ARN.
+func TestInstanceProfileByName(t *testing.T) {
+	c := newCloud(t)
+	data, err := ec2.ParseLaunchTemplateData([]byte(`{"ImageId":"resolve:ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64",
+		"IamInstanceProfile":{"Name":"node"},"SecurityGroupIds":["` + c.group + `"]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.template, err = c.ec2.CreateLaunchTemplate("arm", data, nil); err != nil {
+		t.Fatal(err)
+	}
+	id := c.run("InstanceType", "c7g.large").Instances[0].ID
+	c.until(id, "running")
+	if m, ok := c.ec2.Machine(id); !ok || m.RoleARN != "arn:aws:iam::000000000000:role/node" {
+		t.Errorf("the machine's role is %q", m.RoleARN)
+	}
+}
