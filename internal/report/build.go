@@ -25,6 +25,7 @@ type Input struct {
 	Failure     string   // why the run failed outside of its trials; Failure.Line makes one
 	Stopped     string   // why it was ended before its last trial, if somebody did that
 	Receipt     *bench.Receipt
+	Balancer    *bench.Balancer // the record of the load balancer, if one was created
 	Leaked      bool
 	Ended       bool // the execution itself came to its end, past its last trial or a Failure
 	EndedAt     time.Time
@@ -51,9 +52,15 @@ func Build(in Input) bench.Report {
 	var warnings []string
 	r.Arms, warnings = arms(in, r.Trials, r.Environment)
 	r.Warnings = append(r.Warnings, warnings...)
-	r.Comparisons = stat.Compare(rec.Plan.Arms(), r.Trials, rec.Plan.Seed)
+	r.Comparisons = comparisons(r)
+	r.Taxes = taxes(r)
 	r.Thresholds = rec.Plan.JudgeThresholds(r.Arms)
 	r.Cost = cost(in, r.Environment)
+	for _, c := range rec.Checks {
+		if c.Status != bench.CheckOK {
+			r.Checks = append(r.Checks, c)
+		}
+	}
 	r.Status, r.Reason = status(in, r)
 	r.Warnings = append(r.Warnings, in.Warnings...)
 	r.Warnings = append(r.Warnings, runWarnings(in, r)...)
@@ -125,7 +132,7 @@ func arms(in Input, trials []bench.TrialRow, env bench.Environment) (results []b
 	plan := in.Record.Plan
 	results = []bench.ArmResult{}
 	for _, arm := range plan.Arms() {
-		a := bench.ArmResult{Arm: arm, PerNode: []bench.NodeShare{}, Histogram: []bench.Bucket{}}
+		a := bench.ArmResult{Arm: arm, Emulated: emulated(env, arm.Target), PerNode: []bench.NodeShare{}, Histogram: []bench.Bucket{}}
 		for _, c := range plan.Clusters {
 			if c.Name == arm.Cluster {
 				a.InstanceType, a.Nodes = c.InstanceType, c.Count
@@ -135,6 +142,7 @@ func arms(in Input, trials []bench.TrialRow, env bench.Environment) (results []b
 		counts := map[string]bench.NodeCount{}
 		var logs [][]byte
 		var rates []float64
+		var bytes int64
 		for _, t := range trials {
 			if t.Arm != arm.Name {
 				continue
@@ -146,6 +154,7 @@ func arms(in Input, trials []bench.TrialRow, env bench.Environment) (results []b
 			a.TrialsValid++
 			a.Requests += t.Requests
 			a.Errors += t.Errors
+			bytes += in.Tallies[t.Key].Bytes
 			rates = append(rates, t.RPS)
 			logs = append(logs, in.Logs[t.Key])
 			for id, n := range in.Tallies[t.Key].Nodes {
@@ -162,14 +171,14 @@ func arms(in Input, trials []bench.TrialRow, env bench.Environment) (results []b
 		var strangers []string
 		a.PerNode, strangers = nodeShares(counts, nodes)
 		if len(strangers) > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s: %s answered, which the cluster does not have", arm.Name, list(strangers)))
+			warnings = append(warnings, fmt.Sprintf("%s: %s answered, which the cluster does not have", armName(a), list(strangers)))
 		}
 		var load []float64
 		for _, n := range a.PerNode {
 			load = append(load, float64(n.Requests))
 		}
 		a.Fairness = stat.Jain(load)
-		a.USDPerMillion = usdPerMillion(plan, arm, a.RPS, env)
+		a.USDPerMillion = usdPerMillion(plan, a, bytes, env)
 		results = append(results, a)
 	}
 	return results, warnings
@@ -187,7 +196,7 @@ func clusterNodes(in Input, cluster string) []string {
 	}
 	if in.Receipt != nil {
 		for _, e := range in.Receipt.Ended {
-			if e.Group == cluster {
+			if e.Kind == bench.KindInstance && e.Group == cluster { // target groups are of a cluster too
 				ids = append(ids, e.ID)
 			}
 		}

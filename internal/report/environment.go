@@ -30,7 +30,7 @@ func environment(in Input) bench.Environment {
 			}
 		}
 	}
-	e.Note = note(e, in.Record.Plan)
+	e.Note = note(e, in.Record.Plan) + otherArchitecture(e, in.Record.Plan)
 	return e
 }
 
@@ -47,14 +47,43 @@ func note(e bench.Environment, p bench.Plan) string {
 		}
 	}
 	where := "Measured on AWS in " + e.Region
-	var burstable []string
-	for _, g := range p.Groups() {
-		if t, ok := bench.TypeOf(g.InstanceType); ok && t.Burstable && !slices.Contains(burstable, g.InstanceType) {
-			burstable = append(burstable, g.InstanceType)
-		}
-	}
+	burstable := typesOf(p, func(t bench.InstanceType) bool { return t.Burstable })
 	if len(burstable) == 0 {
 		return where + "."
 	}
 	return fmt.Sprintf("%s. %s run on CPU credits: these figures hold while credits last.", where, strings.Join(burstable, " and "))
+}
+
+// otherArchitecture says which types are not what ran here: a local cloud has
+// the programs of its machine alone.
+func otherArchitecture(e bench.Environment, p bench.Plan) string {
+	if e.Emulation == nil {
+		return ""
+	}
+	here := e.Emulation.Architecture
+	other := typesOf(p, func(t bench.InstanceType) bool {
+		return t.Arch() != here && (here != "" || t.Arm)
+	})
+	if len(other) == 0 {
+		return ""
+	}
+	arch := "arm64"
+	if here == bench.ArchARM {
+		arch = "x86_64"
+	}
+	is := "is"
+	if len(other) > 1 {
+		is = "are"
+	}
+	return fmt.Sprintf(" %s %s %s on AWS; here the machine's own%s programs ran.", and(other), is, arch, strings.TrimRight(" "+here, " "))
+}
+
+func typesOf(p bench.Plan, that func(bench.InstanceType) bool) []string {
+	var names []string
+	for _, g := range p.Groups() {
+		if t, ok := bench.TypeOf(g.InstanceType); ok && that(t) && !slices.Contains(names, g.InstanceType) {
+			names = append(names, g.InstanceType)
+		}
+	}
+	return names
 }

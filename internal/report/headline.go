@@ -22,45 +22,43 @@ func where(r bench.Report) string {
 }
 
 func answer(r bench.Report) string {
-	arms := measuredArms(r)
+	q := asked(r)
+	arms := measuredArms(q.arms)
 	switch len(arms) {
 	case 0:
+		if len(measuredArms(r.Arms)) > 0 {
+			return "No answer: nothing valid was measured through a balancer."
+		}
 		return "No answer: nothing valid was measured."
 	case 1:
 		a := arms[0]
 		only := ""
-		if n := len(r.Arms); n > 1 {
+		if n := len(q.arms); n > 1 {
 			only = fmt.Sprintf(" None of the other %d has a valid trial.", n-1)
 			if n == 2 {
 				only = " The other arm has no valid trial."
 			}
 		}
-		return fmt.Sprintf("%s (%d × %s) answered with a p99 of %s and %s.", a.Name, a.Nodes, a.InstanceType, millis(a.LatencyMs.P99), errorsOf(a)) + only
+		return fmt.Sprintf("%s (%d × %s) answered with %s of %s and %s.", armName(a), a.Nodes, a.InstanceType, q.one, millis(q.of(a.LatencyMs)), errorsOf(a)) + only + added(r, q)
 	}
-	var judged []bench.Comparison
-	for _, c := range r.Comparisons {
-		if c.Metric == "p99" && c.Blocks > 0 {
-			judged = append(judged, c)
-		}
+	if len(q.comparisons) == 1 && len(arms) == 2 {
+		return pair(r, q, q.comparisons[0]) + added(r, q)
 	}
-	if len(judged) == 1 && len(arms) == 2 {
-		return pair(r, judged[0])
-	}
-	return ranking(r, arms, judged)
+	return ranking(r, q, arms) + added(r, q)
 }
 
-// ranking is the answer where arms are many: the one with the lowest p99, and
-// which of the arms that differ from it in one thing it surely beats.
-func ranking(r bench.Report, arms []bench.ArmResult, judged []bench.Comparison) string {
+// ranking is the answer where arms are many: the one with the least, and which
+// of the arms that differ from it in one thing it surely beats.
+func ranking(r bench.Report, q question, arms []bench.ArmResult) string {
 	best := arms[0]
 	for _, a := range arms[1:] {
-		if a.LatencyMs.P99 < best.LatencyMs.P99 {
+		if q.of(a.LatencyMs) < q.of(best.LatencyMs) {
 			best = a
 		}
 	}
 	var beats, equal, loses, open []string
 	few := 0
-	for _, c := range judged {
+	for _, c := range q.comparisons {
 		other := c.B
 		if c.B == best.Name {
 			other = c.A
@@ -82,7 +80,7 @@ func ranking(r bench.Report, arms []bench.ArmResult, judged []bench.Comparison) 
 			}
 		}
 	}
-	head := fmt.Sprintf("%s has the lowest p99 (%s)", best.Name, millis(best.LatencyMs.P99))
+	head := fmt.Sprintf("%s has the lowest %s (%s)", armName(best), q.name, millis(q.of(best.LatencyMs)))
 	if len(beats)+len(equal)+len(loses)+len(open) == 0 {
 		return head + ", but it could be compared with none."
 	}
@@ -118,32 +116,32 @@ func difference(r bench.Report, from, other string) string {
 	x, y := armOf(r, from), armOf(r, other)
 	switch {
 	case x.Cluster == y.Cluster && x.Target.Kind == y.Target.Kind:
-		return y.Target.Strategy
+		return strings.TrimPrefix(targetName(y), string(y.Target.Kind)+"/")
 	case x.Cluster == y.Cluster:
-		return y.Target.String()
+		return targetName(y)
 	}
 	return y.Cluster
 }
 
 // pair is the answer where there are two arms. What both share is said once.
-func pair(r bench.Report, c bench.Comparison) string {
+func pair(r bench.Report, q question, c bench.Comparison) string {
 	if c.Verdict == bench.Worse { // put the winner first
 		c.A, c.B, c.Low, c.High, c.Verdict = c.B, c.A, 1/c.High, 1/c.Low, bench.Better
 	}
 	a, b, shared := nameBoth(r, c.A, c.B)
-	x, y := armOf(r, c.A).LatencyMs.P99, armOf(r, c.B).LatencyMs.P99
+	x, y := q.of(armOf(r, c.A).LatencyMs), q.of(armOf(r, c.B).LatencyMs)
 	switch {
 	case c.Verdict == bench.Better && x < y:
-		return fmt.Sprintf("%s serves this load better than %s%s: a p99 of %s against %s, %.2f to %.2f times lower (95 %% interval, %d blocks).",
-			a, b, shared, millis(x), millis(y), 1/c.High, 1/c.Low, c.Blocks)
+		return fmt.Sprintf("%s serves this load better than %s%s: %s of %s against %s, %.2f to %.2f times lower (95 %% interval, %d blocks).",
+			a, b, shared, q.one, millis(x), millis(y), 1/c.High, 1/c.Low, c.Blocks)
 	case c.Verdict == bench.Better: // one wild trial may turn the sums round
-		return fmt.Sprintf("%s serves this load better than %s%s: block by block its p99 is %.2f to %.2f times lower (95 %% interval, %d blocks).",
-			a, b, shared, 1/c.High, 1/c.Low, c.Blocks)
+		return fmt.Sprintf("%s serves this load better than %s%s: block by block its %s is %.2f to %.2f times lower (95 %% interval, %d blocks).",
+			a, b, shared, q.name, 1/c.High, 1/c.Low, c.Blocks)
 	case c.Verdict == bench.Same:
-		return fmt.Sprintf("%s and %s serve this load alike%s: their p99 is the same within 5 %% (%d blocks).", a, b, shared, c.Blocks)
+		return fmt.Sprintf("%s and %s serve this load alike%s: their %s is the same within 5 %% (%d blocks).", a, b, shared, q.name, c.Blocks)
 	case c.Blocks < stat.MinBlocks:
-		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s has a p99 of %s and %s one of %s%s.",
-			tooFew(c.Blocks), stat.MinBlocks, a, millis(x), b, millis(y), shared)
+		return fmt.Sprintf("No verdict yet: %s, %d or more are needed. So far %s has %s of %s and %s one of %s%s.",
+			tooFew(c.Blocks), stat.MinBlocks, a, q.one, millis(x), b, millis(y), shared)
 	}
 	if c.BlocksNeeded == 0 { // more blocks would not help
 		return c.Sentence
@@ -162,7 +160,7 @@ func tooFew(n int) string {
 func nameBoth(r bench.Report, a, b string) (nameA, nameB, shared string) {
 	x, y := armOf(r, a), armOf(r, b)
 	if x.Cluster == y.Cluster {
-		return x.Target.String(), y.Target.String(), fmt.Sprintf(" before %s (%d × %s)", x.Cluster, x.Nodes, x.InstanceType)
+		return targetName(x), targetName(y), fmt.Sprintf(" before %s (%d × %s)", x.Cluster, x.Nodes, x.InstanceType)
 	}
 	size := func(v bench.ArmResult) string {
 		return fmt.Sprintf("%s (%d × %s)", v.Cluster, v.Nodes, v.InstanceType)
@@ -170,7 +168,7 @@ func nameBoth(r bench.Report, a, b string) (nameA, nameB, shared string) {
 	if x.Target.Kind == bench.TargetDirect {
 		return size(x), size(y), ", both without a balancer"
 	}
-	return size(x), size(y), ", both through " + x.Target.String()
+	return size(x), size(y), ", both through " + targetName(x)
 }
 
 func armOf(r bench.Report, name string) bench.ArmResult {
@@ -182,9 +180,9 @@ func armOf(r bench.Report, name string) bench.ArmResult {
 	return bench.ArmResult{}
 }
 
-func measuredArms(r bench.Report) []bench.ArmResult {
+func measuredArms(all []bench.ArmResult) []bench.ArmResult {
 	var arms []bench.ArmResult
-	for _, a := range r.Arms {
+	for _, a := range all {
 		if a.TrialsValid > 0 && a.Requests > a.Errors {
 			arms = append(arms, a)
 		}

@@ -97,15 +97,6 @@ type trialView struct {
 
 type costView struct{ What, Quantity, USD string }
 
-type receiptView struct {
-	By, At string
-	Clean  bool
-	Left   string
-	Ended  []endedView
-}
-
-type endedView struct{ ID, Group, Type, Lived string }
-
 func newPage(r bench.Report) (page, error) {
 	plan, err := json.MarshalIndent(r.Plan, "", "  ")
 	if err != nil {
@@ -297,17 +288,6 @@ func viewTrial(t bench.TrialRow) trialView {
 	}
 	if t.Seconds > 0 {
 		v.Seconds, v.CPU = fmt.Sprintf("%.2f s", t.Seconds), percent(t.WorkerCPU)
-	}
-	return v
-}
-
-func viewReceipt(r *bench.Receipt) *receiptView {
-	if r == nil {
-		return nil
-	}
-	v := &receiptView{By: r.By, At: r.At.UTC().Format(time.RFC3339), Clean: len(r.Left) == 0, Left: strings.Join(r.Left, ", ")}
-	for _, e := range r.Ended {
-		v.Ended = append(v.Ended, endedView{ID: e.ID, Group: e.Group, Type: e.Type, Lived: duration(e.Ended.Sub(e.Launched))})
 	}
 	return v
 }

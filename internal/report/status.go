@@ -90,7 +90,7 @@ func armless(_ Input, r bench.Report) (bench.Status, string) {
 				break
 			}
 		}
-		return bench.StatusFailed, cut(fmt.Sprintf("%s has no valid trial: %s", a.Name, why))
+		return bench.StatusFailed, cut(fmt.Sprintf("%s has no valid trial: %s", armName(a), why))
 	}
 	return "", ""
 }
@@ -138,7 +138,7 @@ func runWarnings(in Input, r bench.Report) []string {
 	}
 	for _, a := range r.Arms {
 		if a.Requests > 0 && float64(a.Errors) > 0.001*float64(a.Requests) {
-			w = append(w, fmt.Sprintf("%s: %s of its requests failed; its latencies are those of the others.", a.Name, percent(float64(a.Errors)/float64(a.Requests))))
+			w = append(w, fmt.Sprintf("%s: %s of its requests failed; its latencies are those of the others.", armName(a), percent(float64(a.Errors)/float64(a.Requests))))
 		}
 	}
 	if n := fewestRequests(r); n > 0 && n < 100 {
@@ -147,6 +147,7 @@ func runWarnings(in Input, r bench.Report) []string {
 	if busy := busyBalancer(in, r); busy > 0 {
 		w = append(w, fmt.Sprintf("In %s of two seconds or less the balancer used more than 85 %% of its CPU while requests were in flight: it may have held the nodes back.", plural(busy, "trial")))
 	}
+	w = append(w, balancerWarnings(r)...)
 	if in.Receipt == nil {
 		w = append(w, "Teardown left no receipt; the fleet's end is unknown.")
 	}
@@ -171,7 +172,7 @@ func busyBalancer(in Input, r bench.Report) int {
 	busy := 0
 	for _, t := range r.Trials {
 		tally := in.Tallies[t.Key]
-		if t.Status != "ok" || tally.Seconds <= 0 || tally.Seconds > 2 {
+		if armOf(r, t.Arm).Target.Kind != bench.TargetProxy || t.Status != "ok" || tally.Seconds <= 0 || tally.Seconds > 2 {
 			continue // in a longer trial the busiest second is a whole one
 		}
 		if slices.ContainsFunc(in.Samples[t.Key], func(s bench.NodeSamples) bool {

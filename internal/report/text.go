@@ -83,16 +83,6 @@ func costLine(r bench.Report) string {
 	return fmt.Sprintf("Cost: nothing here; on AWS this plan would cost about %s (list prices of %s, %s).", dollars(c.USD), c.Region, c.PricesFrom)
 }
 
-func leftLine(r bench.Report) string {
-	switch {
-	case r.Receipt == nil:
-		return "Left running: unknown, there is no receipt."
-	case len(r.Receipt.Left) > 0:
-		return "Left running: " + strings.Join(r.Receipt.Left, ", ") + "."
-	}
-	return fmt.Sprintf("Left running: nothing (%s ended).", plural(len(r.Receipt.Ended), "instance"))
-}
-
 // printer collects lines.
 type printer struct {
 	b     strings.Builder

@@ -28,7 +28,7 @@ cluster2/proxy/peak-ewma  4 × t2.large  42.7 ms  65.0 ms  70.3 ms  72.7 ms  14,
 	if !strings.HasPrefix(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	for _, line := range []string{"Cost: nothing here; on AWS this plan would cost about $", "Left running: nothing (9 instances ended)."} {
+	for _, line := range []string{"Cost: nothing here; on AWS this plan would cost about $", "Left running: nothing (9 instances ended by teardown)."} {
 		if !strings.Contains(got, line) {
 			t.Errorf("no %q in\n%s", line, got)
 		}

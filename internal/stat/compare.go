@@ -31,18 +31,9 @@ var metrics = []metric{
 // answers: where one arm lost more of its requests than the other, perhaps just
 // the slow ones, they are not judged. P is corrected over all of them.
 // The same input gives the same answer; a comparison's own does not depend on
-// which others are asked for.
-func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comparison {
-	ok := map[string]map[int]bench.TrialRow{}
-	for _, t := range trials {
-		if t.Status != "ok" {
-			continue
-		}
-		if ok[t.Arm] == nil {
-			ok[t.Arm] = map[int]bench.TrialRow{}
-		}
-		ok[t.Arm][t.Block] = t
-	}
+// which others are asked for. name is what sentences call an arm.
+func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64, name func(bench.Arm) string) []bench.Comparison {
+	ok := validByBlock(trials)
 	comparisons := []bench.Comparison{}
 	var p []float64
 	for i, a := range arms {
@@ -57,10 +48,10 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 				if c.Verdict == bench.Unsure {
 					c.BlocksNeeded = r.BlocksNeeded()
 				}
-				c.Sentence = sentence(m, c)
-				if x, y, noise := failedShares(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && (math.Abs(x-y) > max(maxFailedGap, 2*noise) || max(x, y) > maxFailed) {
+				c.Sentence = sentence(m, c, name(a), name(b))
+				if why := incomparable(ok[a.Name], ok[b.Name]); c.Blocks > 0 && m.answered && why != "" {
 					c.Verdict, c.BlocksNeeded = bench.Unsure, 0
-					c.Sentence = fmt.Sprintf("The %s of %s and %s cannot be compared: %.2g %% against %.2g %% of their requests failed, and only the others have a latency.", m.phrase, c.A, c.B, x*100, y*100)
+					c.Sentence = fmt.Sprintf("The %s of %s and %s cannot be compared: %s.", m.phrase, name(a), name(b), why)
 				}
 				comparisons = append(comparisons, c)
 				p = append(p, r.P)
@@ -73,6 +64,21 @@ func Compare(arms []bench.Arm, trials []bench.TrialRow, seed int64) []bench.Comp
 	return comparisons
 }
 
+// validByBlock finds an arm's valid trial of a block.
+func validByBlock(trials []bench.TrialRow) map[string]map[int]bench.TrialRow {
+	ok := map[string]map[int]bench.TrialRow{}
+	for _, t := range trials {
+		if t.Status != "ok" {
+			continue
+		}
+		if ok[t.Arm] == nil {
+			ok[t.Arm] = map[int]bench.TrialRow{}
+		}
+		ok[t.Arm][t.Block] = t
+	}
+	return ok
+}
+
 // maxFailedGap is how far the shares of failed requests of two arms may lie
 // apart, unless twice the noise of counting so few explains more. Where most
 // requests of an arm failed, its latencies are an exception's.
@@ -80,6 +86,15 @@ const (
 	maxFailedGap = 0.01
 	maxFailed    = 0.5
 )
+
+// incomparable says why the latencies of two arms are not judged, if they are not.
+func incomparable(a, b map[int]bench.TrialRow) string {
+	x, y, noise := failedShares(a, b)
+	if math.Abs(x-y) <= max(maxFailedGap, 2*noise) && max(x, y) <= maxFailed {
+		return ""
+	}
+	return fmt.Sprintf("%.2g %% against %.2g %% of their requests failed, and only the others have a latency", x*100, y*100)
+}
 
 // failedShares are the shares of failed requests of two arms in the blocks that
 // have both, and the standard error of their difference if they are alike.
@@ -98,9 +113,15 @@ func failedShares(a, b map[int]bench.TrialRow) (x, y, noise float64) {
 	return failed[0] / n, failed[1] / m, math.Sqrt(p * (1 - p) * (1/n + 1/m))
 }
 
-// logRatios pairs the trials by block, in the order of blocks.
+// logRatios are the arms' ratios of a metric in each block.
 func logRatios(m metric, a, b map[int]bench.TrialRow) []float64 {
 	var logs []float64
+	inBoth(m, a, b, func(x, y float64) { logs = append(logs, math.Log(x/y)) })
+	return logs
+}
+
+// inBoth pairs the trials by block, in the order of blocks.
+func inBoth(m metric, a, b map[int]bench.TrialRow, pair func(x, y float64)) {
 	last := 0
 	for block := range a {
 		last = max(last, block)
@@ -109,10 +130,9 @@ func logRatios(m metric, a, b map[int]bench.TrialRow) []float64 {
 		x, inA := a[block]
 		y, inB := b[block]
 		if vx, vy := m.of(x), m.of(y); inA && inB && vx > 0 && vy > 0 {
-			logs = append(logs, math.Log(vx/vy))
+			pair(vx, vy)
 		}
 	}
-	return logs
 }
 
 func seedOf(seed int64, names ...string) uint64 {
@@ -121,17 +141,17 @@ func seedOf(seed int64, names ...string) uint64 {
 	return h.Sum64()
 }
 
-func sentence(m metric, c bench.Comparison) string {
+func sentence(m metric, c bench.Comparison, a, b string) string {
 	interval := fmt.Sprintf("%.2f, 95 %% interval %.2f to %.2f, %d blocks", c.Ratio, c.Low, c.High, c.Blocks)
 	switch c.Verdict {
 	case bench.Better, bench.Worse:
-		return fmt.Sprintf("%s has %s %s (ratio %s).", c.A, change(c.Ratio, m.phrase), c.B, interval)
+		return fmt.Sprintf("%s has %s %s (ratio %s).", a, change(c.Ratio, m.phrase), b, interval)
 	case bench.Same:
-		return fmt.Sprintf("%s and %s have the same %s within 5 %% (ratio %s).", c.A, c.B, m.phrase, interval)
+		return fmt.Sprintf("%s and %s have the same %s within 5 %% (ratio %s).", a, b, m.phrase, interval)
 	}
 	switch {
 	case c.Blocks == 0:
-		return fmt.Sprintf("Nothing is known about the %s of %s against %s: no block has a valid trial of both.", m.phrase, c.A, c.B)
+		return fmt.Sprintf("Nothing is known about the %s of %s against %s: no block has a valid trial of both.", m.phrase, a, b)
 	case c.Blocks < MinBlocks:
 		are, about := "blocks are", "about "
 		if c.Blocks == 1 {
@@ -141,13 +161,13 @@ func sentence(m metric, c bench.Comparison) string {
 			about = ""
 		}
 		return fmt.Sprintf("%d %s too few to judge the %s of %s against %s (ratio %.2f so far); %s%d would be needed.",
-			c.Blocks, are, m.phrase, c.A, c.B, c.Ratio, about, c.BlocksNeeded)
+			c.Blocks, are, m.phrase, a, b, c.Ratio, about, c.BlocksNeeded)
 	}
 	needed := fmt.Sprintf("about %d", c.BlocksNeeded)
 	if c.BlocksNeeded >= mostBlocks {
 		needed = fmt.Sprintf("more than %d", mostBlocks)
 	}
-	return fmt.Sprintf("The noise hides whether %s or %s has the better %s (ratio %s); %s blocks would tell.", c.A, c.B, m.phrase, interval, needed)
+	return fmt.Sprintf("The noise hides whether %s or %s has the better %s (ratio %s); %s blocks would tell.", a, b, m.phrase, interval, needed)
 }
 
 // change puts a ratio into words: "a 12 % lower p99 latency than", "2.4 times

@@ -72,7 +72,7 @@ func experiment(rng *rand.Rand, n noise, blocks int, shift float64) bench.Compar
 			trials = append(trials, bench.TrialRow{Trial: bench.Trial{Block: block + 1, Arm: arms[arm].Name}, Status: "ok", LatencyMs: bench.Latency{P99: v}})
 		}
 	}
-	return Compare(arms, trials, rng.Int64())[0]
+	return Compare(arms, trials, rng.Int64(), plain)[0]
 }
 
 // Two identical arms differ in at most 5 % of experiments, 200 for each noise.
@@ -175,7 +175,7 @@ func ExampleCompare() {
 				LatencyMs: bench.Latency{P99: v, P50: 50, Mean: 60}, RPS: 1e5 / v})
 		}
 	}
-	for _, c := range Compare(arms, trials, 1) {
+	for _, c := range Compare(arms, trials, 1, func(a bench.Arm) string { return a.Name }) {
 		fmt.Println(c.Verdict, c.Sentence)
 	}
 	// Output:

@@ -186,7 +186,7 @@ func TestOnlyArmsThatDifferInOneThing(t *testing.T) {
 	p := bench.Plan{Clusters: []bench.Cluster{{Name: "c1"}, {Name: "c2"}},
 		Targets: []bench.Target{{Kind: bench.TargetDirect}, {Kind: bench.TargetProxy, Strategy: "p2c"}}}
 	pairs := map[string]bool{}
-	for _, c := range Compare(p.Arms(), nil, 1) {
+	for _, c := range Compare(p.Arms(), nil, 1, plain) {
 		pairs[c.A+" "+c.B] = true
 		if c.Blocks != 0 || c.Verdict != bench.Unsure || c.Ratio != 1 {
 			t.Errorf("without a trial: %+v", c)
@@ -230,7 +230,7 @@ func TestLostRequestsAreNoSpeed(t *testing.T) {
 			}
 			trials = append(trials, row)
 		}
-		for _, c := range Compare(p.Arms(), trials, 1) {
+		for _, c := range Compare(p.Arms(), trials, 1, plain) {
 			want := tc.p99
 			if c.Metric == "rps" {
 				want = tc.rps
@@ -262,7 +262,7 @@ func TestInvalidTrialsAreNoEvidence(t *testing.T) {
 			trials = append(trials, row)
 		}
 	}
-	for _, c := range Compare(arms, trials, 1) {
+	for _, c := range Compare(arms, trials, 1, plain) {
 		if c.Blocks != 5 || c.Verdict != bench.Same || c.Ratio != 1 {
 			t.Errorf("%+v", c)
 		}
