@@ -69,8 +69,11 @@ func TestStacksAndQuotasThroughTheAPI(t *testing.T) {
 		t.Errorf("outputs %v", outputs)
 	}
 	resources, err := formation.DescribeStackResources(t.Context(), &cloudformation.DescribeStackResourcesInput{StackName: aws.String("trail")})
-	if err != nil || len(resources.StackResources) != len(stack.Resources) {
-		t.Errorf("%d resources of %d, %v", len(resources.StackResources), len(stack.Resources), err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(resources.StackResources) != len(stack.Resources) {
+		t.Errorf("%d resources of %d", len(resources.StackResources), len(stack.Resources))
 	}
 	for service, want := range map[string]float64{"ec2/L-1216C47A": 5, "lambda/L-B99A9384": 10} {
 		name, code, _ := strings.Cut(service, "/")
@@ -107,7 +110,9 @@ func TestExpireWakesTheRule(t *testing.T) {
 		t.Errorf("%+v, %v", run, err)
 	}
 	stop(t, c) // delivers what was published
-	var event struct{ Detail struct{ Status, ExecutionArn string } }
+	var event struct {
+		Detail struct{ Status, ExecutionArn string }
+	}
 	b, err := os.ReadFile(filepath.Join(results, "notes", "Step-Functions-Execution-Status-Change"))
 	if err == nil {
 		err = json.Unmarshal(b, &event)
