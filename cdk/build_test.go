@@ -6,32 +6,15 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 )
 
 // TestPackIsTheSameEachTime: the archive's hash is its key, and a new key replaces
-// the code of ten functions.
+// the code of all functions.
 func TestPackIsTheSameEachTime(t *testing.T) {
-	folder := t.TempDir()
-	source := filepath.Join(folder, "lambdas")
-	if err := os.WriteFile(source, []byte("a program"), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	var archives [2][]byte
 	for i := range archives {
-		path := filepath.Join(folder, "lambdas.zip")
-		if err := pack(source, "bootstrap", path); err != nil {
-			t.Fatal(err)
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		archives[i] = content
-		later := source + ".later"
-		if err := os.Rename(source, later); err != nil {
-			t.Fatal(err)
-		}
-		source = later
+		archives[i] = packed(t, filepath.Join(t.TempDir(), "lambdas"), "a program")
 	}
 	if !bytes.Equal(archives[0], archives[1]) {
 		t.Error("the same program was packed into two different archives")
@@ -43,4 +26,48 @@ func TestPackIsTheSameEachTime(t *testing.T) {
 	if len(archive.File) != 1 || archive.File[0].Name != "bootstrap" || archive.File[0].Mode().Perm() != 0o755 {
 		t.Errorf("the archive must hold one executable file named bootstrap, which is what provided.al2023 starts: %v", archive.File)
 	}
+}
+
+// TestPackIsUpToDate: an archive is left alone while it holds this program, and
+// replaced when it does not, or is broken.
+func TestPackIsUpToDate(t *testing.T) {
+	source := filepath.Join(t.TempDir(), "lambdas")
+	first := packed(t, source, "a program")
+	past := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(source+".zip", past, past); err != nil {
+		t.Fatal(err)
+	}
+	packed(t, source, "a program")
+	if info, err := os.Stat(source + ".zip"); err != nil || !info.ModTime().Equal(past) {
+		t.Errorf("the same program was packed again: %v, %v", info.ModTime(), err)
+	}
+	if second := packed(t, source, "b program"); bytes.Equal(first, second) {
+		t.Error("another program of the same length was not packed")
+	}
+	if err := os.WriteFile(source+".zip", first[:len(first)/2], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if mended := packed(t, source, "a program"); !bytes.Equal(first, mended) {
+		t.Error("half an archive was taken for a whole one")
+	}
+}
+
+func packed(t *testing.T, source, content string) []byte {
+	t.Helper()
+	if err := os.WriteFile(source, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made, err := load(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := pack(made, "bootstrap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(archive.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
