@@ -11,27 +11,44 @@ import (
 	"github.com/fairlead/fairlead/internal/steps"
 )
 
-// plan needs S3; all it knows of the deployment comes from the template.
+// plan needs S3 and asks EC2, Lambda and Service Quotas; all it knows of the
+// deployment comes from the template.
 func plan(e *environment) (lambda.Handler, error) {
 	s, err := settings(e)
 	if err != nil {
 		return nil, err
 	}
-	store, err := e.store()
+	cfg, err := e.aws()
 	if err != nil {
 		return nil, err
 	}
-	return handle(e, (&steps.Planner{Store: store, Settings: s}).Run), nil
+	return handle(e, (&steps.Planner{Store: newBucket(cfg, s.Bucket), Account: newAccount(cfg), Settings: s}).Run), nil
 }
 
+// Kinds of account, as the template names them.
+const (
+	standardAccount = "standard"
+	studentAccount  = "student"
+)
+
 func settings(e *environment) (steps.Settings, error) {
-	v, err := e.need("FAIRLEAD_STACK", "FAIRLEAD_T0_LEAD", "FAIRLEAD_SUBNETS", "FAIRLEAD_DOCUMENT", "FAIRLEAD_BALANCER_GROUP")
+	v, err := e.need("FAIRLEAD_STACK", "FAIRLEAD_T0_LEAD", "FAIRLEAD_SUBNETS", "FAIRLEAD_DOCUMENT", "FAIRLEAD_BALANCER_GROUP",
+		"FAIRLEAD_BUCKET", "AWS_REGION")
 	if err != nil {
 		return steps.Settings{}, err
 	}
 	lead, err := time.ParseDuration(v[1])
 	if err != nil || lead <= 0 {
 		return steps.Settings{}, fmt.Errorf("FAIRLEAD_T0_LEAD is %q: set the stack's parameter T0Lead to a duration such as 10s", v[1])
+	}
+	// No variable means an ordinary account; a wrong one must not lift a student's limits.
+	kind := e.getenv("FAIRLEAD_ACCOUNT")
+	if kind != "" && kind != standardAccount && kind != studentAccount {
+		return steps.Settings{}, fmt.Errorf("FAIRLEAD_ACCOUNT is %q: use %s or %s", kind, standardAccount, studentAccount)
+	}
+	var zones []string // of the subnets; a template for a given VPC may not know them
+	if v := e.getenv("FAIRLEAD_ZONES"); v != "" {
+		zones = strings.Split(v, ",")
 	}
 	images := map[string]bench.Image{}
 	for _, arch := range []string{bench.ArchX86, bench.ArchARM} {
@@ -41,6 +58,7 @@ func settings(e *environment) (steps.Settings, error) {
 	}
 	return steps.Settings{
 		Stack: v[0], T0Lead: lead, Subnets: strings.Split(v[2], ","), Document: v[3], BalancerGroup: v[4], Images: images,
+		Bucket: v[5], Region: v[6], Zones: zones, Student: kind == studentAccount,
 	}, nil
 }
 

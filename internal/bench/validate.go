@@ -226,6 +226,14 @@ func (p Plan) checkLoad(bad func(string, string, ...any)) {
 	}
 }
 
+// Within is the load, or as much of it as so many shards can send.
+func (l Load) Within(shards int) Load {
+	l.Requests = min(l.Requests, shards*socketsPerShard)
+	l.Concurrency = min(l.Concurrency, shards*socketsPerShard)
+	l.Rate = min(l.Rate, maxRatePerShard*float64(shards))
+	return l
+}
+
 func (p Plan) checkWork(bad func(string, string, ...any)) {
 	w := p.Work
 	if w.CPU < 0 || time.Duration(w.CPU) > maxWorkCPU {

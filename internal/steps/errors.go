@@ -1,10 +1,13 @@
 package steps
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/bench"
 )
 
 // InvalidPlan is an input that cannot run. Its message lists every mistake.
@@ -18,6 +21,30 @@ type OverBudget struct{ Estimate, Max float64 }
 
 func (e *OverBudget) Error() string {
 	return fmt.Sprintf("the run would cost about $%.4g, above maxUSD %.4g: ask for fewer blocks, nodes or shards, or set maxUSD to %.2f", e.Estimate, e.Max, math.Ceil(e.Estimate*110)/100)
+}
+
+// QuotaTooSmall is a plan that the account cannot run, found out before
+// anything is launched.
+type QuotaTooSmall struct {
+	Short      []bench.Check   // all that is too small
+	Suggestion json.RawMessage // fields of the plan to change so that it fits; nil if none were found
+}
+
+func (e *QuotaTooSmall) Error() string {
+	var b strings.Builder
+	b.WriteString("the account is too small for this plan: ")
+	for i, c := range e.Short {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(c.What + ": " + c.Detail)
+	}
+	if e.Suggestion == nil {
+		b.WriteString(". No smaller plan of these clusters fits either: ask for a higher quota, or use another region or account")
+	} else {
+		b.WriteString(". It fits with these fields of the plan: " + string(e.Suggestion))
+	}
+	return b.String()
 }
 
 // RunNameTaken is a run whose keys belong to another execution.
@@ -135,7 +162,7 @@ func (e *StepFailed) Unwrap() error { return e.Err }
 // show: its own if it has one, else StepFailed.
 func Named(step string, err error) error {
 	switch err.(type) { //nolint:errorlint // the outermost type is the one that is shown
-	case nil, *InvalidPlan, *OverBudget, *RunNameTaken, *RunLocked, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
+	case nil, *InvalidPlan, *OverBudget, *QuotaTooSmall, *RunNameTaken, *RunLocked, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
 		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
 		return err
 	}

@@ -282,7 +282,7 @@ var settings = Settings{
 func planned(t *testing.T, input string) *memory {
 	t.Helper()
 	m := newMemory()
-	p := &Planner{Store: m, Settings: settings}
+	p := &Planner{Store: m, Account: roomy(), Settings: settings}
 	if _, err := p.Run(t.Context(), PlanIn{Input: json.RawMessage(input), Execution: execution, StartedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}

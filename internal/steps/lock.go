@@ -43,6 +43,19 @@ func takeLock(ctx context.Context, s Store, r bench.RunRecord, bucket string) (l
 	return mine, err
 }
 
+// lockCheck says, without taking it, whether a run could have the lock.
+func lockCheck(ctx context.Context, s Store, execution string) bench.Check {
+	c := bench.Check{What: "student account: one run at a time", Status: bench.CheckOK, Detail: "no other run holds the lock"}
+	held, _, err := readLock(ctx, s)
+	switch {
+	case err != nil:
+		c.Status, c.Detail = bench.CheckUnknown, "the lock could not be read: "+reason(err)
+	case held.Execution != "" && held.Execution != execution && !held.free(time.Now()):
+		c.Status, c.Detail = bench.CheckShort, fmt.Sprintf("execution %s holds the lock until its fleet is gone, at the latest until %s", held.Execution, held.Expiry.UTC().Format(time.RFC3339))
+	}
+	return c
+}
+
 // releaseLock frees the stack's lock if the run took it and holds it still. It
 // may be repeated.
 func releaseLock(ctx context.Context, s Store, r bench.RunRecord) error {

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,11 +27,17 @@ type Settings struct {
 	Document      string
 	BalancerGroup string
 	Images        map[string]bench.Image // by architecture
+	Zones         []string               // of the subnets; empty if the template does not tell
+	Region        string
+	Student       bool   // an account with the limits of AWS Academy's labs, which holds one run at a time
+	Bucket        string // of the Store, to name its objects to the user
 }
 
-// Planner validates the input and writes the run's record, which is its lock.
+// Planner validates the input, holds it against the account, and writes the
+// run's record, which makes the run's name its own.
 type Planner struct {
 	Store    Store
+	Account  Account
 	Settings Settings
 }
 
@@ -74,9 +79,17 @@ type PlanSummary struct {
 	USD       float64   `json:"usd"`
 	MaxUSD    float64   `json:"maxUSD"`
 	Expiry    time.Time `json:"expiry"`
+
+	Checks     []bench.Check   `json:"checks"`               // what the account said
+	Suggestion json.RawMessage `json:"suggestion,omitempty"` // dry run: fields of the plan to change so that it fits
 }
 
-// Run plans. Errors: *InvalidPlan, *OverBudget, *RunNameTaken. A dry run writes nothing.
+// Run plans. Errors: *InvalidPlan, *OverBudget, *QuotaTooSmall, *RunLocked,
+// *RunNameTaken. A dry run writes nothing, and reports what is too small without
+// failing.
+//
+// A repeated Plan finds the record of the first one and gives what that says,
+// whatever the account says by now.
 func (p *Planner) Run(ctx context.Context, in PlanIn) (PlanOut, error) {
 	plan, err := bench.ParsePlan(in.Input)
 	if err != nil {
@@ -90,12 +103,51 @@ func (p *Planner) Run(ctx context.Context, in PlanIn) (PlanOut, error) {
 	if r.Estimate.USD > plan.MaxUSD {
 		return PlanOut{}, &OverBudget{Estimate: r.Estimate.USD, Max: plan.MaxUSD}
 	}
-	if !plan.DryRun {
-		if err := p.lock(ctx, r); err != nil {
-			return PlanOut{}, err
-		}
+	s := p.Settings
+	account := preflight{facts: ask(ctx, p.Account, s.Zones), zones: s.Zones, region: s.Region, student: s.Student}
+	r.Checks = account.checks(plan)
+	var suggestion json.RawMessage
+	lacking := shortages(r.Checks)
+	if len(lacking) > 0 {
+		suggestion = account.suggest(in.Input, plan)
 	}
-	return p.out(r), nil
+	if plan.DryRun {
+		if s.Student {
+			r.Checks = append(r.Checks, lockCheck(ctx, p.Store, r.Execution))
+		}
+		return p.out(r, suggestion), nil
+	}
+	if len(lacking) > 0 {
+		return PlanOut{}, &QuotaTooSmall{Short: lacking, Suggestion: suggestion}
+	}
+	if r, err = p.begin(ctx, r); err != nil {
+		return PlanOut{}, err
+	}
+	return p.out(r, nil), nil
+}
+
+// begin takes the run lock, if the account needs one, and then writes the
+// record: it is last, because it is what the sweep takes for a run.
+func (p *Planner) begin(ctx context.Context, r bench.RunRecord) (bench.RunRecord, error) {
+	r.Locked = p.Settings.Student
+	if !r.Locked {
+		return p.claimName(ctx, r)
+	}
+	taken, err := takeLock(ctx, p.Store, r, p.Settings.Bucket)
+	if err != nil {
+		return r, err
+	}
+	written, err := p.claimName(ctx, r)
+	if err == nil {
+		return written, nil
+	}
+	// Also if ctx has ended: without a record nobody else would free the lock.
+	freeing, cancel := context.WithTimeout(context.WithoutCancel(ctx), reserve)
+	defer cancel()
+	if failed := giveBack(freeing, p.Store, taken); failed != nil {
+		return r, fmt.Errorf("%w; and %w: it holds until %s", err, failed, r.Expiry.Format(time.RFC3339))
+	}
+	return r, err
 }
 
 func (p *Planner) record(plan bench.Plan, in PlanIn) bench.RunRecord {
@@ -113,34 +165,35 @@ func (p *Planner) record(plan bench.Plan, in PlanIn) bench.RunRecord {
 	}
 }
 
-// lock writes the record unless another execution has.
-func (p *Planner) lock(ctx context.Context, r bench.RunRecord) error {
+// claimName writes the record unless there is one, and gives the one that holds.
+func (p *Planner) claimName(ctx context.Context, r bench.RunRecord) (bench.RunRecord, error) {
 	key := bench.RunKeys{Run: r.Run}.Plan()
 	body, err := encode(r)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", key, err)
+		return r, fmt.Errorf("write %s: %w", key, err)
 	}
-	holder, err := claim(ctx, p.Store, key, body)
-	if err != nil || bytes.Equal(holder, body) {
-		return err
+	raw, err := claim(ctx, p.Store, key, body)
+	if err != nil {
+		return r, err
 	}
-	var other bench.RunRecord
-	if err := json.Unmarshal(holder, &other); err != nil {
-		return fmt.Errorf("read %s: %w", key, err)
+	var holder bench.RunRecord
+	if err := json.Unmarshal(raw, &holder); err != nil {
+		return r, fmt.Errorf("read %s: %w", key, err)
 	}
-	if other.Execution != r.Execution {
-		return &RunNameTaken{Run: r.Run, Owner: other.Execution}
+	if holder.Execution != r.Execution {
+		return r, &RunNameTaken{Run: r.Run, Owner: holder.Execution}
 	}
-	return nil // this execution's own, from a Plan whose answer was lost
+	return holder, nil // perhaps of a Plan whose answer was lost
 }
 
-func (p *Planner) out(r bench.RunRecord) PlanOut {
+func (p *Planner) out(r bench.RunRecord, suggestion json.RawMessage) PlanOut {
 	out := PlanOut{
 		Run: r.Run, Deadline: r.Deadline, DryRun: r.Plan.DryRun,
 		Groups: []GroupName{}, Trials: []TrialName{},
 		Summary: PlanSummary{
 			Trials: len(r.Trials), Minutes: r.Plan.EstimateTime().Minutes(),
 			USD: r.Estimate.USD, MaxUSD: r.Plan.MaxUSD, Expiry: r.Expiry,
+			Checks: r.Checks, Suggestion: suggestion,
 		},
 	}
 	out.Balanced = len(r.Plan.ALBs()) > 0

@@ -15,7 +15,7 @@ import (
 func TestPlanWritesTheRecord(t *testing.T) {
 	m := newMemory()
 	start := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
-	out, err := (&Planner{Store: m, Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{}`), Execution: execution, StartedAt: start})
+	out, err := (&Planner{Store: m, Account: roomy(), Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{}`), Execution: execution, StartedAt: start})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"no trial could begin", `{"ttl": "5m", "load": {"kind": "rate", "rate": 10, "duration": "4m"}}`, "ttl is 5m", new(*InvalidPlan)},
 	} {
 		m := newMemory()
-		_, err := (&Planner{Store: m, Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(tc.input), Execution: execution, StartedAt: time.Now()})
+		_, err := (&Planner{Store: m, Account: roomy(), Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(tc.input), Execution: execution, StartedAt: time.Now()})
 		if err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: got %v, want …%s…", tc.why, err, tc.want)
 			continue
@@ -88,7 +88,7 @@ func TestPlanIsTheRunsLock(t *testing.T) {
 				m := planned(t, `{}`)
 				before := m.objects[keysOfR.Plan()]
 				tc.prepare(m)
-				out, err := (&Planner{Store: m, Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{}`), Execution: tc.execution, StartedAt: time.Now()})
+				out, err := (&Planner{Store: m, Account: roomy(), Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{}`), Execution: tc.execution, StartedAt: time.Now()})
 				var taken *RunNameTaken
 				if errors.As(err, &taken) != tc.taken || !tc.taken && err != nil {
 					t.Fatalf("got %v, taken: %v", err, tc.taken)
@@ -106,7 +106,7 @@ func TestPlanIsTheRunsLock(t *testing.T) {
 
 func TestDryRunWritesNothing(t *testing.T) {
 	m := newMemory()
-	out, err := (&Planner{Store: m, Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{"dryRun": true}`), Execution: execution, StartedAt: time.Now()})
+	out, err := (&Planner{Store: m, Account: roomy(), Settings: settings}).Run(t.Context(), PlanIn{Input: json.RawMessage(`{"dryRun": true}`), Execution: execution, StartedAt: time.Now()})
 	if err != nil || !out.DryRun || out.Summary.Trials != 10 {
 		t.Errorf("got %+v, %v", out, err)
 	}
