@@ -61,6 +61,6 @@ func unbalanceGrants(stack string) []grant {
 		allow("elasticloadbalancing:DeleteTargetGroup").on(targetGroupARN()).
 			when("StringEquals", "aws:ResourceTag/"+stackTag, stack).because(balancedLater),
 		allow("elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTargetGroups",
-			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeTags").onAll().because(noResource),
+			"elasticloadbalancing:DescribeListeners").onAll().because(noResource),
 	}
 }

@@ -19,6 +19,8 @@ func addSafety(stack awscdk.Stack, f *functions, machine awsstepfunctions.CfnSta
 			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")).because(namedLater),
 			listGrant(f),
 			allow("states:DescribeExecution").on(executions(machine, ":*")).because(namedLater),
+			// Whose a load balancer is: its name tells of the stack, its tags of the run.
+			allow("elasticloadbalancing:DescribeTags").onAll().because(noResource),
 			publishGrant(),
 		),
 	})

@@ -41,8 +41,7 @@ var terminate = []string{
 	"ec2:DescribeInstances on *",
 	"elasticloadbalancing:DeleteLoadBalancer on " + balancer + tagged,
 	"elasticloadbalancing:DeleteTargetGroup on " + target + tagged,
-	"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups," +
-		"elasticloadbalancing:DescribeListeners,elasticloadbalancing:DescribeTags on *",
+	"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups,elasticloadbalancing:DescribeListeners on *",
 }
 
 // grants is the table of what each role may do, as one reads it. A function's logs
@@ -100,6 +99,7 @@ var grants = map[string][]string{
 	"sweep": append(slices.Clone(terminate),
 		"s3:GetObject,s3:PutObject on "+runs, listRuns,
 		"states:DescribeExecution on "+execution+":*",
+		"elasticloadbalancing:DescribeTags on *",
 		publish),
 	"MachineRole": {
 		"lambda:InvokeFunction on ${FunctionsPlan.Arn},${FunctionsLaunch.Arn},${FunctionsBalance.Arn},${FunctionsSetup.Arn},${FunctionsReady.Arn},${FunctionsAim.Arn}," +
