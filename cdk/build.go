@@ -88,8 +88,7 @@ func pack(made program, entry string) (program, error) {
 	archive := made.path + ".zip"
 	if had, err := zip.OpenReader(archive); err == nil {
 		current := had.Comment == made.sha256
-		had.Close()
-		if current {
+		if err := had.Close(); err == nil && current {
 			return load(archive)
 		}
 	}
