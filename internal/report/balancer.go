@@ -114,6 +114,11 @@ func (r taxRow) Name() string {
 	return r.Target
 }
 
+// unsureTax is why a tax is not sure.
+func unsureTax() string {
+	return fmt.Sprintf("fewer than %d blocks, an interval that holds 0, or unlike shares of failed requests.", stat.MinBlocks)
+}
+
 // taxFigure is a tax in a table's cell: "+0.82 ms"; with ~ where it is not sure.
 func taxFigure(t bench.Tax) string {
 	if t.Blocks == 0 {
@@ -125,12 +130,13 @@ func taxFigure(t bench.Tax) string {
 	return signed(t.Ms)
 }
 
-// taxInterval is its 95 % interval: "0.61 to 1.10 ms". One block has none.
+// taxInterval is its 95 % interval, in milliseconds: "0.61 to 1.10". One block
+// has none.
 func taxInterval(t bench.Tax) string {
 	if t.Blocks < 2 {
 		return ""
 	}
-	return fmt.Sprintf("%s to %s", signed(t.Low), signed(t.High))
+	return stat.Milliseconds(t.Low) + " to " + stat.Milliseconds(t.High)
 }
 
 func signed(ms float64) string {

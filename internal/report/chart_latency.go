@@ -75,7 +75,7 @@ func latencyChart(arms []bench.ArmResult) template.HTML {
 			fmt.Fprintf(&path, "%s%.1f %.1f", command, x.at(at), y.at(p.Ms))
 		}
 		if path.Len() > 0 {
-			d.add(`<path d="%s" class="curve %s"><title>%s</title></path>`, path.String(), seriesClass(i), template.HTMLEscapeString(a.Name))
+			d.add(`<path d="%s" class="curve %s"><title>%s</title></path>`, path.String(), seriesClass(i), template.HTMLEscapeString(armName(a)))
 		}
 	}
 	return d.svg("Latency by percentile for each arm; the table above gives the same figures.")

@@ -44,6 +44,9 @@ func byType(p bench.Plan) speed {
 		if a.Target.Strategy == "lowest-latency-probe" && rng.IntN(10) == 0 {
 			v *= 1 + 6*rng.Float64()
 		}
+		if a.Target.Kind == bench.TargetALB {
+			v += 4
+		}
 		return v
 	}
 }
@@ -76,7 +79,7 @@ func sample(p bench.Plan, arn string, of speed) Input {
 		took := float64(h.Max()) / 1e6
 		tally := bench.Tally{Trial: t, Shards: p.Shards, ShardsDone: p.Shards, T0: at, FirstSend: at, LastSend: at.Add(9 * time.Millisecond),
 			LastDone: at.Add(time.Duration(took * float64(time.Second))), Seconds: took, RPS: float64(n) / took, WorkerCPU: 0.2, BalancerCPU: 0.4,
-			Counts: bench.Counts{Planned: n, Requests: n, Status: map[string]int{"200": n}, Nodes: map[string]bench.NodeCount{}}, Billed: bench.Duration(8 * time.Second),
+			Counts: bench.Counts{Planned: n, Requests: n, Status: map[string]int{"200": n}, Nodes: map[string]bench.NodeCount{}, Bytes: int64(250 * n)}, Billed: bench.Duration(8 * time.Second),
 			LatencyMs: bench.Latency{Mean: h.Mean() / 1000, P50: float64(h.ValueAtPercentile(50)) / 1000, P90: float64(h.ValueAtPercentile(90)) / 1000,
 				P99: float64(h.ValueAtPercentile(99)) / 1000, P999: float64(h.ValueAtPercentile(99.9)) / 1000, Max: float64(h.Max()) / 1000}}
 		tally.ActualMs = tally.LatencyMs
@@ -101,7 +104,7 @@ func sample(p bench.Plan, arn string, of speed) Input {
 			s := bench.NodeSamples{Instance: i, VCPUs: 2, CPUs: 2}
 			if local {
 				s.CPUs = 0.375
-				s.Emulation = &bench.Emulation{Emulator: "fairlead-local", CPULimit: "cgroup-v2", Scale: 0.1875, VCPUs: 2, CPUs: 0.375, HostCores: 2}
+				s.Emulation = &bench.Emulation{Architecture: bench.ArchX86, Emulator: "fairlead-local", CPULimit: "cgroup-v2", Scale: 0.1875, VCPUs: 2, CPUs: 0.375, HostCores: 2}
 			}
 			for sec := at.Unix() - 1; sec <= at.Unix()+2; sec++ {
 				use := 0.02
@@ -126,7 +129,33 @@ func sample(p bench.Plan, arn string, of speed) Input {
 		r.Ended = append(r.Ended, bench.Ended{ID: i.ID, Kind: "instance", Group: i.Group, Type: i.Type, Launched: i.Launched, Ended: at.Add(5 * time.Second)})
 	}
 	in.Receipt = &r
+	if len(p.ALBs()) > 0 {
+		balance(&in, at)
+	}
 	return in
+}
+
+// balance adds the record of a load balancer, and its end to the receipt.
+func balance(in *Input, at time.Time) {
+	const elb = "arn:aws:elasticloadbalancing:us-east-1:123456789012:"
+	end := func(kind, group, id string, from time.Time) {
+		in.Receipt.Ended = append(in.Receipt.Ended, bench.Ended{ID: elb + id, Kind: kind, Group: group, Launched: from, Ended: at.Add(6 * time.Second)})
+	}
+	created := began.Add(4 * time.Second)
+	const name = "app/fl-0a1b2c3d-0123456789abcdef/50dc6c495c0c9188"
+	in.Balancer = &bench.Balancer{ARN: elb + "loadbalancer/" + name, Created: created}
+	end(bench.KindLoadBalancer, bench.ALBGroup, "loadbalancer/"+name, created)
+	for i, algorithm := range in.Record.Plan.ALBs() {
+		end(bench.KindListener, bench.ALBGroup, fmt.Sprintf("listener/%s/%d%s", name, i, algorithm[:4]), created)
+		for _, c := range in.Record.Plan.Clusters {
+			end(bench.KindTargetGroup, c.Name, fmt.Sprintf("targetgroup/fl-0a1b2c3d-%s%d/73e2d6bc24d8a067", c.Name, i), time.Time{})
+		}
+	}
+	in.Receipt.Kept = []bench.Kept{{ID: "sg-0123456789abcdef0", Kind: "security-group", Reason: "it belongs to the stack"}}
+	in.Record.Checks = []bench.Check{
+		{What: "vCPU quota", Status: bench.CheckOK, Detail: "26 of 32 vCPUs"},
+		{What: "Lambda concurrency", Status: bench.CheckUnknown, Detail: "lambda:GetAccountSettings is denied"},
+	}
 }
 
 func logOf(at time.Time, h *hdrhistogram.Histogram) []byte {
@@ -143,6 +172,12 @@ const manyArms = `{
     {"kind": "proxy", "strategy": "lowest-latency-probe"}, {"kind": "direct"}],
   "load": {"kind": "burst", "requests": 150}, "blocks": 5, "shards": 4, "maxUSD": 5, "thresholds": ["large.p99 < 200ms", "micro.errors <= 0"]}`
 
+// balancers has every way in.
+const balancers = `{
+  "clusters": [{"name": "cluster1", "instanceType": "t2.micro", "count": 4}, {"name": "cluster2", "instanceType": "t2.large", "count": 4}],
+  "targets": [{"kind": "proxy"}, {"kind": "alb"}, {"kind": "alb", "algorithm": "least_outstanding_requests"}, {"kind": "alb", "algorithm": "weighted_random"}, {"kind": "direct"}],
+  "load": {"kind": "burst", "requests": 300}, "blocks": 5, "shards": 4, "maxUSD": 5, "slo": {"p99": "150ms"}, "thresholds": ["cluster1/alb/round_robin.errors <= 0"]}`
+
 // inputs are the runs that the page and the text must cope with.
 func inputs(t testing.TB) map[string]func() Input {
 	run := func(plan, arn string, change func(*Input)) func() Input {
@@ -156,12 +191,16 @@ func inputs(t testing.TB) map[string]func() Input {
 		}
 	}
 	return map[string]func() Input{
-		"lab-local": run(`{}`, localARN, nil),
-		"lab-aws":   run(`{}`, awsARN, nil),
-		"many-arms": run(manyArms, awsARN, nil),
-		"smoke":     run(`{"preset": "smoke"}`, localARN, nil),
-		"one-arm":   run(`{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "blocks": 1}`, awsARN, nil),
-		"empty":     func() Input { return Input{} },
+		"lab-local":       run(`{}`, localARN, nil),
+		"lab-aws":         run(`{}`, awsARN, nil),
+		"many-arms":       run(manyArms, awsARN, nil),
+		"balancers-local": run(balancers, localARN, nil),
+		"balancers-aws":   run(balancers, awsARN, nil),
+		"lab-alb-local":   run(`{"preset": "lab-alb"}`, localARN, nil),
+		"lab-alb-aws":     run(`{"preset": "lab-alb"}`, awsARN, nil),
+		"smoke":           run(`{"preset": "smoke"}`, localARN, nil),
+		"one-arm":         run(`{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "blocks": 1}`, awsARN, nil),
+		"empty":           func() Input { return Input{} },
 		"setup-failed": run(`{}`, localARN, func(in *Input) {
 			in.Tallies, in.Logs, in.Samples = nil, nil, nil
 			in.Failure = Failure{State: "Setup", Group: "cluster1", Error: "SetupFailed",

@@ -22,7 +22,7 @@ var pageStyle string
 // HTML is the report as one page that asks nobody for anything: styles and
 // charts are in it, there is no script, and it prints.
 func HTML(r bench.Report) ([]byte, error) {
-	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured, "plural": plural}).Parse(pageTemplate)
+	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured, "plural": plural, "unsureTax": unsureTax, "kind": kindName}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's template: %w", err)
 	}
@@ -48,6 +48,7 @@ type page struct {
 	Arms       []armView
 	Latency    template.HTML
 	Pairs      []pairView
+	Taxes      []taxView
 	CPU        template.HTML
 	Trials     []trialView
 	OpenTrials bool
@@ -56,6 +57,7 @@ type page struct {
 	CostLabel  string
 	PlanJSON   string
 	Receipt    *receiptView
+	ALB, Proxy bool // the plan has targets of that kind
 }
 
 type fact struct{ Value, Label string }
@@ -77,11 +79,31 @@ type nodeView struct {
 }
 
 type pairView struct {
-	A, B      string
+	A, B      nameView
+	Warning   string
 	Chart     template.HTML
 	Marks     []markView
 	Sentences []bench.Comparison
 	Open      bool
+}
+
+// nameView is an arm's or a balancer's name, and whether it is a stand-in's.
+type nameView struct {
+	Name     string
+	Emulated bool
+}
+
+type taxView struct {
+	Cluster   string
+	Balancer  nameView
+	Blocks    int
+	Cells     []taxCell // as metricOrder
+	Sentences []string
+}
+
+type taxCell struct {
+	Figure, Interval string
+	Sure             bool
 }
 
 // markView is a verdict in a pair's heading: "p99 ▲ 0.48".
@@ -92,6 +114,7 @@ type markView struct {
 
 type trialView struct {
 	bench.TrialRow
+	Emulated                                                      bool
 	P50, P99, Max, Rate, Lag, CPU, Seconds, Requests, Errors, Why string
 }
 
@@ -106,10 +129,16 @@ func newPage(r bench.Report) (page, error) {
 		Answer: unbroken.Replace(strings.TrimSuffix(r.Headline, where(r))), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
 	p.Arms = armViews(r)
 	p.Latency = latencyChart(r.Arms)
-	p.Pairs = pairViews(r.Comparisons)
+	p.Pairs = pairViews(r)
+	p.Taxes = taxViews(r.Taxes)
+	for _, t := range r.Plan.Targets {
+		p.ALB, p.Proxy = p.ALB || t.Kind == bench.TargetALB, p.Proxy || t.Kind == bench.TargetProxy
+	}
 	p.CPU = cpuChart(r.CPU, groupColours(r.CPU))
 	for _, t := range r.Trials {
-		p.Trials = append(p.Trials, viewTrial(t))
+		v := viewTrial(t)
+		v.Emulated = armOf(r, t.Arm).Emulated
+		p.Trials = append(p.Trials, v)
 	}
 	for _, i := range r.Cost.Items {
 		p.Cost = append(p.Cost, costView{What: i.What, Quantity: i.Amount(), USD: dollars(i.USD)})
@@ -234,10 +263,11 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 
 // pairViews groups the comparisons by pair. Many pairs are folded up to their
 // headings, which bear the verdicts.
-func pairViews(all []bench.Comparison) []pairView {
+func pairViews(r bench.Report) []pairView {
+	named := func(arm string) nameView { return nameView{Name: arm, Emulated: armOf(r, arm).Emulated} }
 	var views []pairView
-	for _, group := range groupPairs(all) {
-		v := pairView{A: group[0].A, B: group[0].B, Sentences: group}
+	for _, group := range groupPairs(r.Comparisons) {
+		v := pairView{A: named(group[0].A), B: named(group[0].B), Warning: group[0].Warning, Sentences: group}
 		if group[0].Blocks > 0 { // every metric has the same blocks
 			v.Chart = forestChart(group)
 		}
@@ -250,6 +280,20 @@ func pairViews(all []bench.Comparison) []pairView {
 	}
 	for i := range views {
 		views[i].Open = len(views) <= 6
+	}
+	return views
+}
+
+func taxViews(all []bench.Tax) []taxView {
+	var views []taxView
+	for _, row := range taxRows(all) {
+		v := taxView{Cluster: row.Cluster, Balancer: nameView{row.Target, row.Emulated}, Blocks: row.Blocks}
+		for _, m := range metricOrder {
+			t := row.By[m]
+			v.Cells = append(v.Cells, taxCell{Figure: taxFigure(t), Interval: taxInterval(t), Sure: t.Sure})
+			v.Sentences = append(v.Sentences, t.Sentence)
+		}
+		views = append(views, v)
 	}
 	return views
 }

@@ -83,7 +83,11 @@ func added(r bench.Report, q question) string {
 		}
 		return ""
 	}
-	s := " Against direct requests the balancer " + strings.Join(parts, " and ")
+	emulated := ""
+	if slices.ContainsFunc(r.Taxes, func(t bench.Tax) bool { return t.Emulated }) {
+		emulated = "emulated "
+	}
+	s := " Against direct requests the " + emulated + "balancer " + strings.Join(parts, " and ")
 	if len(open) > 0 {
 		s += "; for " + and(open) + " it is within the noise"
 	}

@@ -17,6 +17,9 @@ var kinds = []struct{ kind, name string }{
 	{bench.KindTargetGroup, "target group"},
 }
 
+// kindName is a kind as people call it.
+func kindName(kind string) string { return strings.ReplaceAll(kind, "-", " ") }
+
 // counted counts things by kind: "2 instances, 1 load balancer and 2 listeners".
 // A kind that is not known here is counted under its own name.
 func counted(of []string) string {
@@ -32,7 +35,7 @@ func counted(of []string) string {
 	}
 	for _, k := range of {
 		if n := count[k]; n > 0 && !slices.ContainsFunc(kinds, func(known struct{ kind, name string }) bool { return known.kind == k }) {
-			parts = append(parts, plural(n, strings.ReplaceAll(k, "-", " ")))
+			parts = append(parts, plural(n, kindName(k)))
 			delete(count, k)
 		}
 	}
@@ -91,7 +94,7 @@ func viewReceipt(r *bench.Receipt) *receiptView {
 		for _, e := range r.Ended {
 			known := slices.ContainsFunc(kinds, func(known struct{ kind, name string }) bool { return known.kind == e.Kind })
 			if e.Kind == k.kind || k.kind == "" && !known {
-				v.Ended = append(v.Ended, endedView{ID: shortARN(e.ID), Kind: strings.ReplaceAll(e.Kind, "-", " "), Group: e.Group, Type: e.Type, Lived: lived(e)})
+				v.Ended = append(v.Ended, endedView{ID: shortARN(e.ID), Kind: kindName(e.Kind), Group: e.Group, Type: e.Type, Lived: lived(e)})
 			}
 		}
 	}

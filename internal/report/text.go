@@ -31,7 +31,8 @@ func Text(r bench.Report, width int, color bool) string {
 		t.line("")
 		t.arms(r)
 	}
-	t.verdicts(r.Comparisons)
+	t.taxes(r)
+	t.verdicts(r)
 	if len(r.Thresholds) > 0 {
 		t.line("")
 		for _, th := range r.Thresholds {
@@ -48,6 +49,10 @@ func Text(r bench.Report, width int, color bool) string {
 			t.wrap("! ", w, yellow)
 		}
 	}
+	if line := checksLine(r.Checks); line != "" {
+		t.line("")
+		t.wrap("? ", line, yellow)
+	}
 	t.line("")
 	t.wrap("", costLine(r), plain)
 	t.wrap("", leftLine(r), plain)
@@ -59,15 +64,19 @@ func Measured(t bench.Threshold) string {
 	if t.Note == "no valid trial" {
 		return "not measured: " + t.Note
 	}
+	measured := "measured "
+	if t.Emulated {
+		measured = "emulated, measured "
+	}
 	subject, _, _ := strings.Cut(strings.ReplaceAll(t.Expression, ">", "<"), "<")
 	var value string
 	switch subject = strings.TrimSpace(subject); subject[strings.LastIndexByte(subject, '.')+1:] {
 	case "rps":
-		value = fmt.Sprintf("measured %.4g", t.Value)
+		value = measured + fmt.Sprintf("%.4g", t.Value)
 	case "errors":
-		value = "measured " + percent(t.Value)
+		value = measured + percent(t.Value)
 	default:
-		value = "measured " + millis(t.Value)
+		value = measured + millis(t.Value)
 	}
 	if t.Note != "" {
 		value += " " + t.Note
@@ -81,6 +90,27 @@ func costLine(r bench.Report) string {
 		return fmt.Sprintf("Cost: %s (list prices of %s, %s).", dollars(c.USD), c.Region, c.PricesFrom)
 	}
 	return fmt.Sprintf("Cost: nothing here; on AWS this plan would cost about %s (list prices of %s, %s).", dollars(c.USD), c.Region, c.PricesFrom)
+}
+
+// checksLine names what the account was short of, or could not be asked, before
+// the start. The page has the details.
+func checksLine(checks []bench.Check) string {
+	var short, unknown []string
+	for _, c := range checks {
+		if c.Status == bench.CheckShort {
+			short = append(short, c.What)
+		} else {
+			unknown = append(unknown, c.What)
+		}
+	}
+	var parts []string
+	if len(short) > 0 {
+		parts = append(parts, "Short before the start: "+and(short)+".")
+	}
+	if len(unknown) > 0 {
+		parts = append(parts, "Not known before the start: "+and(unknown)+".")
+	}
+	return strings.Join(parts, " ")
 }
 
 // printer collects lines.
@@ -137,77 +167,18 @@ func (t *printer) wrap(prefix, s, colour string) {
 	flush()
 }
 
-// column is one of the arms' table; those with a greater drop go first where
-// the terminal is narrow.
-type column struct {
-	head string
-	drop int
-	of   func(bench.ArmResult) string
-}
-
-func (t *printer) arms(r bench.Report) {
-	columns := []column{
-		{"arm", 0, func(a bench.ArmResult) string { return a.Name }},
-		{"nodes", 5, func(a bench.ArmResult) string { return fmt.Sprintf("%d × %s", a.Nodes, a.InstanceType) }},
-		{"median", 3, func(a bench.ArmResult) string { return millis(a.LatencyMs.P50) }},
-		{"p90", 6, func(a bench.ArmResult) string { return millis(a.LatencyMs.P90) }},
-		{"p99", 0, func(a bench.ArmResult) string { return millis(a.LatencyMs.P99) }},
-		{"max", 7, func(a bench.ArmResult) string { return millis(a.LatencyMs.Max) }},
-		{"req/s", 1, func(a bench.ArmResult) string { return rate(a.RPS) }},
-		{"errors", 2, func(a bench.ArmResult) string {
-			if a.TrialsValid == 0 {
-				return "–"
-			}
-			return bench.Grouped(a.Errors)
-		}},
-		{"valid", 4, func(a bench.ArmResult) string { return fmt.Sprintf("%d/%d", a.TrialsValid, a.TrialsTotal) }},
-	}
-	widths := func() (each []int, total int) {
-		for _, c := range columns {
-			w := utf8.RuneCountInString(c.head)
-			for _, a := range r.Arms {
-				w = max(w, utf8.RuneCountInString(c.of(a)))
-			}
-			each = append(each, w)
-			total += w + 2
+// verdicts prints the latency that the plan asks for, and the throughput, of each
+// pair. Of many pairs it prints what is certain and counts the rest. A balancer
+// against direct stands in the taxes.
+func (t *printer) verdicts(r bench.Report) {
+	metric := asked(r).metric
+	var all []bench.Comparison
+	for _, c := range r.Comparisons {
+		a, b := armOf(r, c.A), armOf(r, c.B)
+		if len(r.Taxes) == 0 || a.Cluster != b.Cluster || a.Target.Kind != bench.TargetDirect && b.Target.Kind != bench.TargetDirect {
+			all = append(all, c)
 		}
-		return each, total - 2
 	}
-	each, total := widths()
-	for total > t.width {
-		last := 0
-		for i, c := range columns {
-			if c.drop > columns[last].drop {
-				last = i
-			}
-		}
-		if columns[last].drop == 0 {
-			break
-		}
-		columns = append(columns[:last:last], columns[last+1:]...)
-		each, total = widths()
-	}
-	row := func(colour string, cell func(column) string) {
-		var line strings.Builder
-		for i, c := range columns {
-			pad := strings.Repeat(" ", each[i]-utf8.RuneCountInString(cell(c)))
-			if i < 2 && (i == 0 || c.head == "nodes") {
-				line.WriteString(cell(c) + pad + "  ")
-			} else {
-				line.WriteString(pad + cell(c) + "  ")
-			}
-		}
-		t.line(t.paint(colour, strings.TrimRight(line.String(), " ")))
-	}
-	row(faint, func(c column) string { return c.head })
-	for _, a := range r.Arms {
-		row(plain, func(c column) string { return c.of(a) })
-	}
-}
-
-// verdicts prints p99 and throughput of each pair. Of many pairs it prints what
-// is certain and counts the rest.
-func (t *printer) verdicts(all []bench.Comparison) {
 	pairs := groupPairs(all)
 	if len(pairs) == 0 {
 		return
@@ -219,11 +190,11 @@ func (t *printer) verdicts(all []bench.Comparison) {
 	hidden, shown := 0, false
 	for _, pair := range pairs {
 		for _, c := range pair {
-			if c.Metric != "p99" && c.Metric != "rps" || c.Blocks == 0 {
+			if c.Metric != metric && c.Metric != "rps" || c.Blocks == 0 {
 				continue
 			}
 			if len(pairs) > most && (c.Verdict == bench.Unsure || c.Metric == "rps") {
-				if c.Metric == "p99" {
+				if c.Metric == metric {
 					hidden++
 				}
 				continue
@@ -236,8 +207,22 @@ func (t *printer) verdicts(all []bench.Comparison) {
 		}
 	}
 	if hidden > 0 {
-		t.wrap("~ ", fmt.Sprintf("%d more pairs are not certain about the p99; the report has them.", hidden), plain)
+		t.wrap("~ ", fmt.Sprintf("%s not certain about the %s; the report has %s.", more(hidden), shortNames[metric], them(hidden)), plain)
 	}
+}
+
+func more(pairs int) string {
+	if pairs == 1 {
+		return "1 more pair is"
+	}
+	return fmt.Sprintf("%d more pairs are", pairs)
+}
+
+func them(n int) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 func verdictColour(v bench.Verdict) string {

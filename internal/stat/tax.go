@@ -71,24 +71,24 @@ func Taxes(arms []bench.Arm, trials []bench.TrialRow, seed int64, name func(benc
 }
 
 func taxed(m metric, t bench.Tax, balancer string) string {
-	interval := fmt.Sprintf("95 %% interval %s to %s ms, %d blocks", milliseconds(t.Low), milliseconds(t.High), t.Blocks)
+	interval := fmt.Sprintf("95 %% interval %s to %s ms, %d blocks", Milliseconds(t.Low), Milliseconds(t.High), t.Blocks)
 	switch {
 	case t.Blocks == 0:
 		return fmt.Sprintf("Nothing is known of what %s adds to the %s of %s: no block has a valid trial through it and one without.", balancer, m.phrase, t.Cluster)
 	case t.Blocks == 1:
-		return fmt.Sprintf("One block is too few to tell what %s adds to the %s of %s (%s ms so far).", balancer, m.phrase, t.Cluster, milliseconds(t.Ms))
+		return fmt.Sprintf("One block is too few to tell what %s adds to the %s of %s (%s ms so far).", balancer, m.phrase, t.Cluster, Milliseconds(t.Ms))
 	case t.Blocks < MinBlocks:
-		return fmt.Sprintf("%d blocks are too few to tell what %s adds to the %s of %s (%s ms so far, %s).", t.Blocks, balancer, m.phrase, t.Cluster, milliseconds(t.Ms), interval)
+		return fmt.Sprintf("%d blocks are too few to tell what %s adds to the %s of %s (%s ms so far, %s).", t.Blocks, balancer, m.phrase, t.Cluster, Milliseconds(t.Ms), interval)
 	case t.Sure && t.Ms > 0:
-		return fmt.Sprintf("%s adds %s ms to the %s of %s (%s).", balancer, milliseconds(t.Ms), m.phrase, t.Cluster, interval)
+		return fmt.Sprintf("%s adds %s ms to the %s of %s (%s).", balancer, Milliseconds(t.Ms), m.phrase, t.Cluster, interval)
 	case t.Sure:
-		return fmt.Sprintf("%s takes %s ms off the %s of %s (%s).", balancer, milliseconds(-t.Ms), m.phrase, t.Cluster, interval)
+		return fmt.Sprintf("%s takes %s ms off the %s of %s (%s).", balancer, Milliseconds(-t.Ms), m.phrase, t.Cluster, interval)
 	}
-	return fmt.Sprintf("The noise hides what %s adds to the %s of %s (%s ms, %s).", balancer, m.phrase, t.Cluster, milliseconds(t.Ms), interval)
+	return fmt.Sprintf("The noise hides what %s adds to the %s of %s (%s ms, %s).", balancer, m.phrase, t.Cluster, Milliseconds(t.Ms), interval)
 }
 
-// milliseconds writes three digits, and a minus that is as wide as a plus.
-func milliseconds(ms float64) string {
+// Milliseconds writes three digits, and a minus that is as wide as a plus.
+func Milliseconds(ms float64) string {
 	sign := ""
 	if ms < 0 {
 		sign, ms = "−", math.Abs(ms)

@@ -148,6 +148,13 @@ func (j *Judge) gather(ctx context.Context, in JudgeIn) (report.Input, error) {
 		}
 		evidence.Receipt, evidence.EndedAt = &receipt, receipt.At
 	}
+	if slices.Contains(present, keys.Balancer()) {
+		balancer, err := getJSON[bench.Balancer](ctx, j.Store, keys.Balancer())
+		if err != nil {
+			return report.Input{}, err
+		}
+		evidence.Balancer = &balancer
+	}
 	if slices.Contains(present, keys.Cancelled()) {
 		why, err := j.Store.Get(ctx, keys.Cancelled())
 		if err != nil {
