@@ -114,3 +114,77 @@ func TestDryRunWritesNothing(t *testing.T) {
 		t.Errorf("wrote %v", m.keys())
 	}
 }
+
+func TestPlanFailsBeforeWhatIsTooSmallIsLaunched(t *testing.T) {
+	m, r := newMemory(), roomy()
+	r.vcpus, r.executions = 5, 4
+	_, err := planOf(r, settings, m, `{}`)
+	lacking, ok := own[*QuotaTooSmall](err)
+	if !ok || len(lacking.Short) != 2 || len(m.keys()) > 0 {
+		t.Fatalf("got %v, wrote %v", err, m.keys())
+	}
+	for _, want := range []string{"vCPU quota: 14 vCPUs needed", "Lambda concurrency: 6 at once needed", string(lacking.Suggestion)} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%v\nlacks %s", err, want)
+		}
+	}
+	if Named("plan", err) != err {
+		t.Error("Step Functions would show another name")
+	}
+	if p := pasted(t, `{}`, lacking.Suggestion); p.Shards != 2 || p.Clusters[0].Count != 1 {
+		t.Errorf("suggests %s", lacking.Suggestion)
+	}
+}
+
+func TestPlanRecordsTheChecks(t *testing.T) {
+	m, r := newMemory(), roomy()
+	r.deny = map[string]error{"quota": errDenied, "executions": errDenied, "offered": errDenied, "types": errDenied, "live": errDenied}
+	out, err := planOf(r, settings, m, `{}`)
+	if err != nil {
+		t.Fatalf("what may not be asked is no failure: %v", err)
+	}
+	recorded := read[bench.RunRecord](t, m, keysOfR.Plan()).Checks
+	if len(recorded) != 7 || !reflect.DeepEqual(recorded, out.Summary.Checks) || out.Summary.Suggestion != nil {
+		t.Errorf("recorded %v, gave %v", recorded, out.Summary.Checks)
+	}
+	for _, c := range recorded {
+		if c.Status != bench.CheckUnknown {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestARepeatedPlanGivesTheFirstOnesAnswers(t *testing.T) {
+	m, r := newMemory(), roomy()
+	r.deny = map[string]error{"quota": errDenied}
+	in := PlanIn{Input: json.RawMessage(`{}`), Execution: execution, StartedAt: time.Now().UTC().Truncate(time.Second)}
+	first, err := (&Planner{Store: m, Account: r, Settings: settings}).Run(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := string(m.objects[keysOfR.Plan()])
+	r.deny, r.live = nil, running("t2.large") // the account says something else by now
+	second, err := (&Planner{Store: m, Account: r, Settings: settings}).Run(t.Context(), in)
+	if err != nil || string(m.objects[keysOfR.Plan()]) != before {
+		t.Fatalf("%v; the record is %s", err, m.objects[keysOfR.Plan()])
+	}
+	a, _ := json.Marshal(first)
+	if b, _ := json.Marshal(second); string(a) != string(b) {
+		t.Errorf("first %s\nthen %s", a, b)
+	}
+}
+
+func TestDryRunReportsWhatIsTooSmall(t *testing.T) {
+	m, r := newMemory(), roomy()
+	r.vcpus = 5
+	out, err := planOf(r, settings, m, `{"dryRun": true}`)
+	if err != nil || len(m.keys()) > 0 {
+		t.Fatalf("%v, wrote %v", err, m.keys())
+	}
+	if lacking := shortages(out.Summary.Checks); len(lacking) != 1 || lacking[0].What != "vCPU quota" {
+		t.Errorf("%v", out.Summary.Checks)
+	}
+	if p := pasted(t, `{"dryRun": true}`, out.Summary.Suggestion); p.Clusters[1].Count != 1 || !p.DryRun {
+		t.Errorf("suggests %s", out.Summary.Suggestion)
+	}
+}

@@ -119,7 +119,8 @@ func (f preflight) launchable(instanceType string) bool {
 }
 
 // nearest lists launchable types of the same architecture, the most alike first:
-// by vCPUs, by credits or none, by family, by price.
+// by vCPUs, by credits or none, by name ("c7i-flex" is nearer to "c7i" than "c5"
+// is), by price.
 func (f preflight) nearest(instanceType string) []string {
 	want, _ := bench.TypeOf(instanceType)
 	var types []string
@@ -140,11 +141,21 @@ func (f preflight) nearest(instanceType string) []string {
 		return cmp.Or(
 			cmp.Compare(math.Abs(float64(x.VCPUs-want.VCPUs)), math.Abs(float64(y.VCPUs-want.VCPUs))),
 			cmp.Compare(unlike(x.Burstable == want.Burstable), unlike(y.Burstable == want.Burstable)),
-			cmp.Compare(unlike(family(a) == family(instanceType)), unlike(family(b) == family(instanceType))),
+			cmp.Compare(inCommon(b, instanceType), inCommon(a, instanceType)),
 			cmp.Compare(math.Abs(x.USD-want.USD), math.Abs(y.USD-want.USD)),
 		)
 	})
 	return types
+}
+
+// inCommon is how far the families' names agree; all of it for one family.
+func inCommon(a, b string) int {
+	a, b = family(a)+".", family(b)+"."
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 func family(instanceType string) string {
