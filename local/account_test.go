@@ -56,7 +56,9 @@ func begin(t *testing.T, c *Cloud, s *Stack, input string) string {
 func TestStacksAndQuotasThroughTheAPI(t *testing.T) {
 	c := start(t, Config{Quotas: Quotas{VCPUs: 5}, Concurrency: 10})
 	stack := deploy(t, c)
-	formation := cloudformation.NewFromConfig(c.sdk())
+	// A long answer that comes before the SDK has closed its request's body may
+	// cost the connection (net/http); the SDK's retry is for that.
+	formation := cloudformation.NewFromConfig(c.sdk(), func(o *cloudformation.Options) { o.RetryMaxAttempts = 3 })
 	out, err := formation.DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: aws.String("trail")})
 	if err != nil || len(out.Stacks) != 1 || out.Stacks[0].StackStatus != cfntypes.StackStatusCreateComplete || *out.Stacks[0].StackId != stack.ID {
 		t.Fatalf("%+v, %v", out, err)

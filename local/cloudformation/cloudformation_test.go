@@ -63,7 +63,9 @@ func newCloud(t *testing.T) *cloud {
 
 func (c *cloud) client(k iam.Credentials) *cloudformation.Client {
 	return cloudformation.NewFromConfig(aws.Config{
-		Region: region, BaseEndpoint: aws.String(c.url), RetryMaxAttempts: 1,
+		// Retries, because a long answer that comes before the SDK has closed its
+		// request's body may cost the connection (net/http).
+		Region: region, BaseEndpoint: aws.String(c.url), RetryMaxAttempts: 3,
 		Credentials: credentials.NewStaticCredentialsProvider(k.AccessKeyID, k.SecretAccessKey, k.SessionToken),
 	})
 }
