@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 func TestHandlers(t *testing.T) {
 	complete := map[string]string{
 		"FAIRLEAD_STACK": "fl", "FAIRLEAD_BUCKET": "results", "FAIRLEAD_T0_LEAD": "10s", "FAIRLEAD_SUBNETS": "subnet-a,subnet-b",
-		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_BALANCER_GROUP": "sg-1", "FAIRLEAD_ACCOUNT": "standard",
+		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_BALANCER_GROUP": "sg-1", "FAIRLEAD_ACCOUNT": "standard", "AWS_REGION": "us-east-1",
 	}
 	for _, arch := range []string{"X86_64", "ARM64"} {
 		for _, name := range []string{"NODE_TEMPLATE", "NODE_TEMPLATE_VERSION", "PROXY_TEMPLATE", "PROXY_TEMPLATE_VERSION",
@@ -46,12 +46,13 @@ func TestHandlers(t *testing.T) {
 		want                       string
 		code                       int
 	}{
-		{"an unknown handler: all names", "plann", "", "", "aim judge launch merge plan ready setup shard sweep teardown", 2},
+		{"an unknown handler: all names", "plann", "", "", "aim balance judge launch merge plan ready setup shard sweep teardown", 2},
 		{"no handler", "", "", "", `_HANDLER is ""`, 2},
 		{"a variable that the template should have set", "plan", "FAIRLEAD_DOCUMENT", "", "FAIRLEAD_DOCUMENT is missing", 1},
 		{"no bucket", "merge", "FAIRLEAD_BUCKET", "", "FAIRLEAD_BUCKET is missing", 1},
 		{"no stack", "teardown", "FAIRLEAD_STACK", "", "FAIRLEAD_STACK is missing", 1},
 		{"a lead that is no duration", "plan", "FAIRLEAD_T0_LEAD", "soon", "T0Lead", 1},
+		{"an account of no kind that is known: no limit is lifted by a slip", "plan", "FAIRLEAD_ACCOUNT", "Student", "use standard or student", 1},
 	} {
 		var stderr bytes.Buffer
 		code := run(func(name string) string {
@@ -154,7 +155,7 @@ func invoke(t *testing.T, handler string, s3 http.Handler, events ...string) []a
 }
 
 func TestFunctionAnswers(t *testing.T) {
-	record := `{"run":"r","stack":"fl","groups":[{"group":"one","count":1}]}`
+	record := `{"run":"r","stack":"fl","plan":{"clusters":[{"name":"one"}],"targets":[{"kind":"alb","algorithm":"round_robin"}]},"groups":[{"group":"one","count":1}]}`
 	s3 := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Query().Get("list-type") == "2" && r.URL.Query().Get("prefix") == "runs/r/cancelled":
@@ -174,8 +175,10 @@ func TestFunctionAnswers(t *testing.T) {
 	}{
 		{"warming aim", "aim", `{"op":"warm"}`, "response", "", `{"warm":true}`},
 		{"warming shard", "shard", `{"op":"warm"}`, "response", "", `{"warm":true}`},
-		{"a step's own error keeps its name", "launch", `{"run":"r","group":"one"}`, "error", "Cancelled", "nothing more is launched"},
+		{"a step's own error keeps its name", "launch", `{"run":"r","group":"one"}`, "error", "Cancelled", "nothing more is created"},
 		{"any other error is named after the step's failing", "merge", `{"run":"r","trial":"b01-x"}`, "error", "StepFailed", "aim.json"},
+		{"a load balancer is not created after the marker", "balance", `{"op":"create","run":"r"}`, "error", "Cancelled", "nothing more is created"},
+		{"an operation that balance does not know", "balance", `{"op":"dance"}`, "error", "StepFailed", `op is \"dance\"`},
 		{"an operation that aim does not know", "aim", `{"op":"dance"}`, "error", "StepFailed", `op is \"dance\"`},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
