@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,7 +33,7 @@ var goldens = map[string]options{
 
 // TestGolden keeps the committed templates equal to what the app synthesizes.
 func TestGolden(t *testing.T) {
-	needNode(t)
+	need(t, "node", "the golden templates are not compared")
 	for file, o := range goldens {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			output := t.TempDir()
@@ -89,13 +88,6 @@ func violations(t *testing.T, folder string) []string {
 		}
 	}
 	return all
-}
-
-func needNode(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("the CDK needs Node.js, which is not installed: the golden template is not compared")
-	}
 }
 
 // placeholders writes what stands for the programs in the golden templates.

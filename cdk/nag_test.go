@@ -18,7 +18,7 @@ import (
 // TestNag holds the stacks against the AWS Solutions rules of cdk-nag: each
 // finding is mended or answered, with its reason, where the resource is made.
 func TestNag(t *testing.T) {
-	needNode(t)
+	need(t, "node", "cdk-nag does not run")
 	for file, o := range goldens {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			output := t.TempDir()

@@ -23,7 +23,7 @@ type variant struct {
 
 func synth(t *testing.T, o options) variant {
 	t.Helper()
-	needNode(t)
+	need(t, "node", "nothing can be synthesized")
 	folder := t.TempDir()
 	text, err := synthesize(o, t.TempDir(), folder)
 	if err != nil {
