@@ -19,7 +19,7 @@ func aim(e *environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &steps.Aimer{Store: store, HTTP: &http.Client{Transport: &http.Transport{
+	a := &steps.Aimer{Store: store, Resolver: net.DefaultResolver, HTTP: &http.Client{Transport: &http.Transport{
 		// No proxy from the environment: these are addresses of the VPC.
 		DialContext:         (&net.Dialer{Timeout: connectTimeout}).DialContext,
 		MaxIdleConnsPerHost: 8,

@@ -28,7 +28,7 @@ func main() { os.Exit(run(os.Getenv, os.Stderr)) }
 // if the function cannot begin at all.
 func run(getenv func(string) string, stderr io.Writer) int {
 	begin := map[string]func(*environment) (lambda.Handler, error){
-		"plan": plan, "launch": launch, "setup": setup, "ready": ready, "aim": aim, "shard": shard,
+		"plan": plan, "launch": launch, "setup": setup, "balance": balance, "ready": ready, "aim": aim, "shard": shard,
 		"merge": merge, "teardown": teardown, "judge": judge, "sweep": sweep,
 	}
 	name := getenv("_HANDLER")

@@ -6,7 +6,7 @@ import (
 	"github.com/fairlead/fairlead/internal/steps"
 )
 
-// ready needs S3 and EC2.
+// ready needs S3, EC2 and Elastic Load Balancing.
 func ready(e *environment) (lambda.Handler, error) {
 	store, err := e.store()
 	if err != nil {
@@ -16,5 +16,9 @@ func ready(e *environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handle(e, (&steps.Ready{Store: store, Fleet: machines}).Run), nil
+	cfg, err := e.aws()
+	if err != nil {
+		return nil, err
+	}
+	return handle(e, (&steps.Ready{Store: store, Fleet: machines, Targets: newBalancers(cfg)}).Run), nil
 }

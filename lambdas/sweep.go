@@ -2,12 +2,13 @@ package main
 
 import (
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 
 	"github.com/fairlead/fairlead/internal/steps"
 )
 
-// sweep needs S3, EC2 and Step Functions.
+// sweep needs S3, EC2, Elastic Load Balancing, Step Functions and CloudWatch.
 func sweep(e *environment) (lambda.Handler, error) {
 	store, err := e.store()
 	if err != nil {
@@ -21,5 +22,8 @@ func sweep(e *environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handle(e, (&steps.Sweeper{Store: store, Fleet: machines, Executions: executions{sfn.NewFromConfig(cfg)}, Stack: stack}).Run), nil
+	return handle(e, (&steps.Sweeper{
+		Store: store, Fleet: machines, Balancers: newBalancers(cfg), Executions: executions{sfn.NewFromConfig(cfg)},
+		Metrics: metrics{cloudwatch.NewFromConfig(cfg), stack}, Stack: stack,
+	}).Run), nil
 }

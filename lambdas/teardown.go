@@ -6,7 +6,7 @@ import (
 	"github.com/fairlead/fairlead/internal/steps"
 )
 
-// teardown needs S3 and EC2.
+// teardown needs S3, EC2 and Elastic Load Balancing.
 func teardown(e *environment) (lambda.Handler, error) {
 	store, err := e.store()
 	if err != nil {
@@ -16,5 +16,9 @@ func teardown(e *environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return handle(e, (&steps.Teardown{Store: store, Fleet: machines, Stack: stack}).Run), nil
+	cfg, err := e.aws()
+	if err != nil {
+		return nil, err
+	}
+	return handle(e, (&steps.Teardown{Store: store, Fleet: machines, Balancers: newBalancers(cfg), Stack: stack}).Run), nil
 }

@@ -23,8 +23,9 @@ const (
 // Aimer talks to the fleet from inside the VPC: it proves the paths, aims the
 // target before each trial, and reads the samples after it.
 type Aimer struct {
-	Store Store
-	HTTP  *http.Client // for the programs on the instances
+	Store    Store
+	HTTP     *http.Client // for the programs on the instances
+	Resolver Resolver     // for the load balancer
 }
 
 // AimOut is what the state machine needs of a trial's aim.
@@ -45,6 +46,9 @@ func (a *Aimer) Aim(ctx context.Context, run, trial string) (AimOut, error) {
 	}
 	aim, err := design(r, fleet, trial)
 	if err != nil {
+		return AimOut{}, err
+	}
+	if aim.Endpoints, err = a.endpoints(ctx, r, fleet, aim.Arm); err != nil {
 		return AimOut{}, err
 	}
 	if err := a.prepare(ctx, aim, fleet); err != nil {
@@ -72,7 +76,7 @@ func (a *Aimer) read(ctx context.Context, run string) (bench.RunRecord, bench.Fl
 	return r, fleet, err
 }
 
-// design is the trial's aim but for its times.
+// design is the trial's aim but for its addresses and times.
 func design(r bench.RunRecord, fleet bench.Fleet, trial string) (bench.Aim, error) {
 	t := slices.IndexFunc(r.Trials, func(t bench.Trial) bool { return t.Key == trial })
 	if t < 0 {
@@ -91,21 +95,35 @@ func design(r bench.RunRecord, fleet bench.Fleet, trial string) (bench.Aim, erro
 	for _, i := range nodes {
 		aim.Nodes = append(aim.Nodes, i.ID)
 	}
-	switch aim.Arm.Target.Kind {
+	return aim, nil
+}
+
+// endpoints are where an arm's requests go.
+func (a *Aimer) endpoints(ctx context.Context, r bench.RunRecord, fleet bench.Fleet, arm bench.Arm) ([]bench.Endpoint, error) {
+	var list []bench.Endpoint
+	switch arm.Target.Kind {
 	case bench.TargetDirect:
-		for _, i := range nodes {
-			aim.Endpoints = append(aim.Endpoints, bench.Endpoint{Node: i.ID, Addr: nodeAddr(i)})
+		for _, i := range members(fleet, arm.Cluster) {
+			list = append(list, bench.Endpoint{Node: i.ID, Addr: nodeAddr(i)})
 		}
 	case bench.TargetProxy:
 		proxy, err := balancerOf(fleet)
 		if err != nil {
-			return aim, err
+			return nil, err
 		}
-		aim.Endpoints = []bench.Endpoint{{Addr: proxyAddr(proxy)}}
+		list = append(list, bench.Endpoint{Addr: proxyAddr(proxy)})
+	case bench.TargetALB:
+		addrs, err := a.listening(ctx, r, arm.Target.Algorithm)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range addrs {
+			list = append(list, bench.Endpoint{Addr: addr})
+		}
 	default:
-		return aim, fmt.Errorf("target %s is none that Aim can point at", aim.Arm.Target)
+		return nil, fmt.Errorf("target %s is none that Aim can point at", arm.Target)
 	}
-	return aim, nil
+	return list, nil
 }
 
 // members lists a group's instances.

@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -41,31 +40,11 @@ func newEnding(fleet Ender, stack, run string, recorded []bench.Instance) *endin
 	return e
 }
 
-// patience is how many rounds in a row may fail. The client has retried each
-// call already, so more of the same (AccessDenied, say) will not heal here.
-const patience = 4
-
 // end asks until everything is terminated, and looks twice: after the last one
 // is gone the tags are searched anew. When ctx ends, left is what is not known
 // to be gone. An error means that EC2 kept refusing to tell or to act.
 func (e *ending) end(ctx context.Context) (left []string, err error) {
-	clean, failed := false, 0
-	err = poll(ctx, func(ctx context.Context) (bool, error) {
-		now, err := e.round(ctx)
-		if err != nil {
-			if failed++; failed < patience && ctx.Err() == nil {
-				err = nil
-			}
-			return false, err
-		}
-		failed = 0
-		done := now == 0 && clean
-		clean = now == 0
-		return done, nil
-	})
-	if errors.Is(err, context.DeadlineExceeded) && failed == 0 {
-		err = nil // not an error but the end of the wait: left tells
-	}
+	err = untilGone(ctx, e.round)
 	return e.left(), err
 }
 
@@ -150,47 +129,20 @@ func (e *ending) terminate(ctx context.Context, ids []string) error {
 	return last
 }
 
-// receipt says what is gone and what is left.
-func (e *ending) receipt(by string, left []string) bench.Receipt {
-	r := bench.Receipt{Run: e.run, By: by, At: time.Now().UTC(), Ended: []bench.Ended{}, Left: left}
-	if r.Left == nil {
-		r.Left = []string{}
-	}
+// ended lists what is gone.
+func (e *ending) ended() []bench.Ended {
+	var list []bench.Ended
 	for id, at := range e.gone {
 		m := e.seen[id]
-		r.Ended = append(r.Ended, bench.Ended{
-			ID: id, Kind: "instance", Group: m.Tags[bench.TagGroup], Type: m.Type, Launched: m.Launched, Ended: at,
+		list = append(list, bench.Ended{
+			ID: id, Kind: bench.KindInstance, Group: m.Tags[bench.TagGroup], Type: m.Type, Launched: m.Launched, Ended: at,
 		})
 	}
+	left := e.left()
 	for _, i := range e.recorded { // gone for so long that EC2 has forgotten it
 		if _, seen := e.seen[i.ID]; !seen && !slices.Contains(left, i.ID) {
-			r.Ended = append(r.Ended, bench.Ended{ID: i.ID, Kind: "instance", Group: i.Group, Type: i.Type, Launched: i.Launched, Ended: e.began.UTC()})
+			list = append(list, bench.Ended{ID: i.ID, Kind: bench.KindInstance, Group: i.Group, Type: i.Type, Launched: i.Launched, Ended: e.began.UTC()})
 		}
 	}
-	sortEnded(r.Ended)
-	return r
-}
-
-func sortEnded(list []bench.Ended) {
-	slices.SortFunc(list, func(a, b bench.Ended) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.ID, b.ID)) })
-}
-
-// merge keeps what an earlier receipt saw: when a machine ended, and machines
-// that EC2 has forgotten since.
-func merge(earlier, now bench.Receipt) bench.Receipt {
-	at := map[string]int{}
-	for k, e := range now.Ended {
-		at[e.ID] = k
-	}
-	for _, e := range earlier.Ended {
-		if k, known := at[e.ID]; known {
-			if e.Ended.Before(now.Ended[k].Ended) {
-				now.Ended[k] = e
-			}
-		} else if !slices.Contains(now.Left, e.ID) {
-			now.Ended = append(now.Ended, e)
-		}
-	}
-	sortEnded(now.Ended)
-	return now
+	return list
 }

@@ -67,11 +67,12 @@ func (e *RunLocked) Error() string {
 		e.Execution, e.Until.UTC().Format(time.RFC3339), e.Lock)
 }
 
-// Cancelled is a launch that came after the run had been given up.
+// Cancelled is a launch, or the creation of a load balancer, that came after the
+// run had been given up.
 type Cancelled struct{ Run string }
 
 func (e *Cancelled) Error() string {
-	return fmt.Sprintf("run %s has been cancelled: nothing more is launched", e.Run)
+	return fmt.Sprintf("run %s has been cancelled: nothing more is created", e.Run)
 }
 
 // NoCapacity is a group that no subnet's zone could take.
@@ -112,6 +113,45 @@ func (e *NodeLost) Error() string {
 	return fmt.Sprintf("%s (%s) is lost: %s", e.Node, e.Group, e.Reason)
 }
 
+// BalancerQuotaExceeded is a load balancer, or a part of it, that the account's
+// own limits forbid.
+type BalancerQuotaExceeded struct{ Err error }
+
+func (e *BalancerQuotaExceeded) Error() string {
+	return fmt.Sprintf("the account's limit forbids it: delete an unused load balancer or target group, use fewer alb targets, or ask for a higher quota (%v)", e.Err)
+}
+func (e *BalancerQuotaExceeded) Unwrap() error { return e.Err }
+
+// BalancerNotActive is a load balancer that takes longer than one wait: it may
+// yet become active.
+type BalancerNotActive struct{ Name, State string }
+
+func (e *BalancerNotActive) Error() string {
+	return fmt.Sprintf("load balancer %s is not active yet, but %s", e.Name, e.State)
+}
+
+// BalancerFailed is a load balancer that will never be active.
+type BalancerFailed struct{ Name, Reason string }
+
+func (e *BalancerFailed) Error() string {
+	return fmt.Sprintf("load balancer %s will not be active: %s", e.Name, e.Reason)
+}
+
+// BalancerIncomplete is a load balancer of which not all parts were created.
+type BalancerIncomplete struct{ Run string }
+
+func (e *BalancerIncomplete) Error() string {
+	return fmt.Sprintf("the load balancer of run %s lacks target groups: see why the Balance branch failed", e.Run)
+}
+
+// TargetsUnhealthy names the nodes that the load balancer does not find healthy:
+// "i-1 of cluster1 for round_robin: unhealthy (Target.Timeout: Request timed out)".
+type TargetsUnhealthy struct{ Targets []string }
+
+func (e *TargetsUnhealthy) Error() string {
+	return "the load balancer does not find every node healthy: " + strings.Join(e.Targets, "; ")
+}
+
 // PathUnproven names, with the reason, the nodes that never answered through a
 // target: "cluster1 through proxy: i-1 (never chosen)".
 type PathUnproven struct{ Missing []string }
@@ -141,11 +181,13 @@ func (e *LeaseTaken) Error() string {
 	return fmt.Sprintf("shard %d of trial %s belongs to %s: a load is never sent twice", e.Shard, e.Trial, e.Owner)
 }
 
-// StillRunning is a fleet that a sweep could not end; the next sweep tries again.
-type StillRunning struct{ Instances []string }
+// StillRunning is what a sweep could not end; the next sweep tries again.
+type StillRunning struct {
+	Left []string // instance ids, ARNs of load balancers and target groups
+}
 
 func (e *StillRunning) Error() string {
-	return "not ended: " + strings.Join(e.Instances, ", ") + "; the next sweep tries again"
+	return "not ended: " + strings.Join(e.Left, ", ") + "; the next sweep tries again"
 }
 
 // StepFailed is any other failure, under a name that says so: without it Step
@@ -163,6 +205,7 @@ func (e *StepFailed) Unwrap() error { return e.Err }
 func Named(step string, err error) error {
 	switch err.(type) { //nolint:errorlint // the outermost type is the one that is shown
 	case nil, *InvalidPlan, *OverBudget, *QuotaTooSmall, *RunNameTaken, *RunLocked, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
+		*BalancerQuotaExceeded, *BalancerNotActive, *BalancerFailed, *BalancerIncomplete, *TargetsUnhealthy,
 		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
 		return err
 	}

@@ -16,7 +16,8 @@ import (
 const healthTime = 10 * time.Second
 
 // prepare sets the strategy, lets the proxy forget the last trial, and waits
-// until every node of the cluster may be chosen.
+// until every node of the cluster may be chosen. A load balancer cannot be
+// asked from inside the VPC: there, as directly, the nodes themselves tell.
 func (a *Aimer) prepare(ctx context.Context, aim bench.Aim, fleet bench.Fleet) error {
 	p, nodes := programs{a.HTTP}, members(fleet, aim.Arm.Cluster)
 	look := p.unwell

@@ -9,13 +9,19 @@ import (
 	"github.com/fairlead/fairlead/internal/bench"
 )
 
-// readyTime bounds Ready: after Setup the instances run, or never will.
-const readyTime = 90 * time.Second
+// Times of Ready: after Setup the instances run, or never will; after the load
+// balancer is active its targets are healthy within two of its checks.
+const (
+	readyTime  = 90 * time.Second
+	targetTime = 90 * time.Second
+)
 
-// Ready waits until all instances run and writes down where they are.
+// Ready waits until all instances run, and are healthy targets if the plan has a
+// load balancer, and writes down where they are.
 type Ready struct {
-	Store Store
-	Fleet Viewer
+	Store   Store
+	Fleet   Viewer
+	Targets TargetViewer
 }
 
 // RunIn names a run.
@@ -29,7 +35,7 @@ type ReadyOut struct {
 }
 
 // Run writes fleet.json. Errors: *NodeLost, for the first instance that ended,
-// or did not run in time.
+// or did not run in time; *TargetsUnhealthy.
 func (s *Ready) Run(ctx context.Context, in RunIn) (ReadyOut, error) {
 	r, err := record(ctx, s.Store, in.Run)
 	if err != nil {
@@ -39,11 +45,11 @@ func (s *Ready) Run(ctx context.Context, in RunIn) (ReadyOut, error) {
 	if err != nil {
 		return ReadyOut{}, err
 	}
-	ctx, cancel := within(ctx, readyTime)
+	running, cancel := within(ctx, readyTime)
 	defer cancel()
 	var fleet bench.Fleet
 	var missing error
-	err = poll(ctx, func(ctx context.Context) (bool, error) {
+	err = poll(running, func(ctx context.Context) (bool, error) {
 		seen, err := s.Fleet.Instances(ctx, ofRun(r.Stack, r.Run))
 		if err != nil {
 			return false, err
@@ -59,6 +65,11 @@ func (s *Ready) Run(ctx context.Context, in RunIn) (ReadyOut, error) {
 	}
 	if err := putJSON(ctx, s.Store, bench.RunKeys{Run: in.Run}.Fleet(), fleet); err != nil {
 		return ReadyOut{}, err
+	}
+	if len(r.Plan.ALBs()) > 0 {
+		if err := s.healthy(ctx, r, fleet); err != nil {
+			return ReadyOut{}, err
+		}
 	}
 	return ReadyOut{Instances: len(fleet.Instances)}, nil
 }

@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/bench"
 )
 
-// sweepTime is for one run's fleet: enough to ask and, locally and often on
+// sweepTime is for one run: enough to ask and, locally and often on
 // AWS, to see it gone. What is not is left to the next sweep.
 const sweepTime = 100 * time.Second
 
@@ -23,13 +21,21 @@ type Executions interface {
 	Status(ctx context.Context, executionARN string) (string, error)
 }
 
-// Sweeper ends what no state machine will end any more: fleets of executions
-// that were aborted or timed out, and fleets past their expiry.
+// Sweeper ends what no state machine will end any more: instances and load
+// balancers of executions that do not run, and those past their expiry.
 type Sweeper struct {
 	Store      Store
 	Fleet      Ender
+	Balancers  BalancerFinder
 	Executions Executions
+	Metrics    Metrics
 	Stack      string
+}
+
+// BalancerFinder ends load balancers, and finds those that no record names.
+type BalancerFinder interface {
+	BalancerEnder
+	TagReader
 }
 
 // SweepIn is an EventBridge event: a status change of an execution, or the schedule.
@@ -82,76 +88,7 @@ func (s *Sweeper) stopped(ctx context.Context, execution, status string) (SweepO
 		// was refused it.
 		return SweepOut{Swept: []Swept{}}, nil
 	}
-	return told(s.sweep(ctx, run, howEnded(status), nil))
-}
-
-// scheduled looks at all machines of the stack.
-func (s *Sweeper) scheduled(ctx context.Context) (SweepOut, error) {
-	found, err := s.Fleet.Instances(ctx, map[string][]string{
-		"tag:" + bench.TagStack: {s.Stack},
-		"instance-state-name":   {"pending", "running", "shutting-down", "stopping", "stopped"},
-	})
-	if err != nil {
-		return SweepOut{}, err
-	}
-	runs := map[string][]bench.Instance{}
-	expired := map[string]bool{}
-	for _, m := range found {
-		run := m.Tags[bench.TagRun]
-		if run == "" {
-			continue // Launch tags the run in the same call: this one is somebody else's
-		}
-		runs[run] = append(runs[run], instance(m))
-		if end, err := time.Parse(time.RFC3339, m.Tags[bench.TagExpiry]); err != nil || time.Now().After(end) {
-			expired[run] = true // also if the tag says nothing: what has no end must get one
-		}
-	}
-	var swept []Swept
-	var failures []error
-	for _, run := range slices.Sorted(maps.Keys(runs)) {
-		reason := "its time is over"
-		if !expired[run] {
-			if reason, err = s.abandoned(ctx, run); err != nil {
-				failures = append(failures, err)
-				continue
-			}
-		}
-		if reason == "" {
-			continue
-		}
-		one, err := s.sweep(ctx, run, reason, runs[run])
-		if err != nil {
-			failures = append(failures, fmt.Errorf("sweep %s: %w", run, err))
-			continue
-		}
-		swept = append(swept, one...)
-	}
-	return told(swept, errors.Join(failures...))
-}
-
-// abandoned gives the reason why nobody will end the run, "" if somebody will.
-func (s *Sweeper) abandoned(ctx context.Context, run string) (string, error) {
-	planned, err := exists(ctx, s.Store, bench.RunKeys{Run: run}.Plan())
-	if err != nil {
-		return "", err
-	}
-	if !planned {
-		return "it has no plan", nil // Launch reads the plan, so somebody removed it
-	}
-	r, err := record(ctx, s.Store, run)
-	if err != nil {
-		return "", err
-	}
-	status, err := s.Executions.Status(ctx, r.Execution)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return "its execution is unknown", nil
-	case err != nil:
-		return "", err
-	case status == "RUNNING":
-		return "", nil
-	}
-	return howEnded(status), nil
+	return told(s.sweep(ctx, run, howEnded(status), found{}))
 }
 
 // howEnded puts an execution's status into words, which the report repeats.
@@ -167,60 +104,71 @@ func howEnded(status string) string {
 	return "its execution is " + status
 }
 
-// sweep marks the run as cancelled, so that a Launch which outlived its
-// execution starts nothing more, then ends its fleet. Teardown's receipt stands;
-// a sweep's own that left something is brought up to date.
-func (s *Sweeper) sweep(ctx context.Context, run, reason string, seen []bench.Instance) ([]Swept, error) {
+// sweep marks the run as cancelled, so that a Launch or Balance which outlived
+// its execution starts nothing more, then ends all of it. An earlier receipt
+// keeps all that it says; what this sweep ended besides is added.
+func (s *Sweeper) sweep(ctx context.Context, run, reason string, f found) ([]Swept, error) {
 	keys := bench.RunKeys{Run: run}
 	if err := s.Store.Put(ctx, keys.Cancelled(), []byte(reason+"\n")); err != nil {
 		return nil, fmt.Errorf("write %s: %w", keys.Cancelled(), err)
 	}
-	recorded, err := recordedInstances(ctx, s.Store, keys)
+	k, err := recall(ctx, s.Store, s.Stack, run)
 	if err != nil {
 		return nil, err
 	}
-	ending := newEnding(s.Fleet, s.Stack, run, append(recorded, seen...))
+	k.recorded, k.orphans = append(k.recorded, f.instances...), f.orphans
+	end := newFinish(s.Fleet, s.Balancers, k)
 	waiting, cancel := within(ctx, sweepTime)
-	left, err := ending.end(waiting)
+	left, err := end.end(waiting)
 	cancel()
-	if err != nil {
+	if errors.Is(err, errUnknown) {
 		return nil, err
 	}
-	receipt := ending.receipt("sweep", left)
+	receipt := end.receipt("sweep", left)
+	if failed := s.keep(ctx, keys.Receipt(), receipt); failed != nil {
+		return nil, errors.Join(err, failed)
+	}
+	if err == nil && len(left) == 0 && k.record != nil {
+		err = releaseLock(ctx, s.Store, *k.record)
+	}
+	return []Swept{{Run: run, Reason: reason, Ended: len(receipt.Ended), Left: receipt.Left}}, err
+}
+
+// keep writes the receipt if there is none. One that is there, Teardown's or an
+// earlier sweep's, loses nothing that it says; it is written again only if it
+// says that something is left which is not, or lacks what has ended since.
+func (s *Sweeper) keep(ctx context.Context, key string, receipt bench.Receipt) error {
 	body, err := encode(receipt)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	holder, err := claim(ctx, s.Store, keys.Receipt(), body)
+	holder, err := claim(ctx, s.Store, key, body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var earlier bench.Receipt
 	if err := json.Unmarshal(holder, &earlier); err != nil {
-		return nil, fmt.Errorf("read %s: %w", keys.Receipt(), err)
+		return fmt.Errorf("read %s: %w", key, err)
 	}
-	if earlier.By == receipt.By && len(earlier.Left) > 0 {
-		// A sweep's own, from before its event was tried again.
-		if err := putJSON(ctx, s.Store, keys.Receipt(), merge(earlier, receipt)); err != nil {
-			return nil, err
-		}
+	if len(earlier.Left) == 0 && !news(earlier, receipt) {
+		return nil
 	}
-	return []Swept{{Run: run, Reason: reason, Ended: len(receipt.Ended), Left: receipt.Left}}, nil
+	return putJSON(ctx, s.Store, key, merge(earlier, receipt))
 }
 
 // told fails if anything is left, so that the event is tried again and the
 // function's error metric shows it.
 func told(swept []Swept, err error) (SweepOut, error) {
-	if err != nil {
-		return SweepOut{}, err
-	}
 	out := SweepOut{Swept: append([]Swept{}, swept...)}
+	if err != nil {
+		return out, err
+	}
 	var left []string
 	for _, s := range swept {
 		left = append(left, s.Left...)
 	}
 	if len(left) > 0 {
-		return out, &StillRunning{Instances: left}
+		return out, &StillRunning{Left: left}
 	}
 	return out, nil
 }

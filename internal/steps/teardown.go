@@ -2,8 +2,7 @@ package steps
 
 import (
 	"context"
-	"fmt"
-	"strings"
+	"errors"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/bench"
@@ -13,11 +12,12 @@ import (
 // an instance takes about a minute from running to terminated.
 const teardownTime = 4 * time.Minute
 
-// Teardown ends the run's fleet.
+// Teardown ends the run's fleet and load balancer.
 type Teardown struct {
-	Store Store
-	Fleet Ender
-	Stack string
+	Store     Store
+	Fleet     Ender
+	Balancers BalancerEnder
+	Stack     string
 }
 
 // TeardownOut is the receipt in short.
@@ -27,70 +27,38 @@ type TeardownOut struct {
 	Receipt string   `json:"receipt"` // key
 }
 
-// Run ends what Launch recorded and what carries the run's tags, waits until it
-// is gone, and writes the receipt. What is left is in the result and no error:
-// the machine then ends as Leaked. Repeated, it keeps what its earlier receipt says.
+// Run ends what Launch and Balance recorded and what carries the run's tags or
+// names, waits until it is gone, and writes the receipt. What is left is in the
+// result and no error: the machine then ends as Leaked. Repeated, it keeps what
+// its earlier receipt says. The run's lock is freed when nothing is left: where
+// accounts are small, the next run needs the room.
 func (t *Teardown) Run(ctx context.Context, in RunIn) (TeardownOut, error) {
-	keys := bench.RunKeys{Run: in.Run}
-	recorded, err := recordedInstances(ctx, t.Store, keys)
+	k, err := recall(ctx, t.Store, t.Stack, in.Run)
 	if err != nil {
 		return TeardownOut{}, err
 	}
-	earlier, err := receiptOf(ctx, t.Store, keys)
-	if err != nil {
-		return TeardownOut{}, err
-	}
-	ending := newEnding(t.Fleet, t.Stack, in.Run, recorded)
+	f := newFinish(t.Fleet, t.Balancers, k)
 	waiting, cancel := within(ctx, teardownTime)
-	left, err := ending.end(waiting)
+	left, err := f.end(waiting)
 	cancel()
-	if err != nil && len(left) == 0 {
-		return TeardownOut{}, err // a receipt would say that nothing is left, which nobody knows
+	if errors.Is(err, errUnknown) {
+		return TeardownOut{}, err
 	}
-	receipt := ending.receipt("teardown", left)
-	if earlier != nil {
-		receipt = merge(*earlier, receipt)
+	receipt := f.receipt("teardown", left)
+	if k.earlier != nil {
+		receipt = merge(*k.earlier, receipt)
 	}
-	if failed := putJSON(ctx, t.Store, keys.Receipt(), receipt); failed != nil {
+	key := bench.RunKeys{Run: in.Run}.Receipt()
+	if failed := putJSON(ctx, t.Store, key, receipt); failed != nil {
 		return TeardownOut{}, failed
 	}
 	if err != nil {
 		return TeardownOut{}, err // another try may do better
 	}
-	return TeardownOut{Left: receipt.Left, Ended: len(receipt.Ended), Receipt: keys.Receipt()}, nil
-}
-
-// recordedInstances reads what Launch wrote of all groups, of those that were
-// only partly started too.
-func recordedInstances(ctx context.Context, s Store, keys bench.RunKeys) ([]bench.Instance, error) {
-	prefix := keys.Prefix() + "groups/"
-	list, err := s.List(ctx, prefix)
-	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", prefix, err)
-	}
-	var all []bench.Instance
-	for _, key := range list {
-		if strings.HasSuffix(key, ".refused.json") {
-			continue
+	if len(left) == 0 && k.record != nil {
+		if err := releaseLock(ctx, t.Store, *k.record); err != nil {
+			return TeardownOut{}, err
 		}
-		group, err := getJSON[[]bench.Instance](ctx, s, key)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, group...)
 	}
-	return all, nil
-}
-
-// receiptOf reads the run's receipt, nil if there is none yet.
-func receiptOf(ctx context.Context, s Store, keys bench.RunKeys) (*bench.Receipt, error) {
-	there, err := exists(ctx, s, keys.Receipt())
-	if err != nil || !there {
-		return nil, err
-	}
-	r, err := getJSON[bench.Receipt](ctx, s, keys.Receipt())
-	if err != nil {
-		return nil, err
-	}
-	return &r, nil
+	return TeardownOut{Left: receipt.Left, Ended: len(receipt.Ended), Receipt: key}, nil
 }
