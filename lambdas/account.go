@@ -39,7 +39,7 @@ func (a account) VCPUQuota(ctx context.Context) (int, error) {
 		return 0, inShort(err)
 	}
 	if out.Quota == nil || out.Quota.Value == nil {
-		return 0, errors.New("Service Quotas gives no value")
+		return 0, errors.New("no value in the answer of Service Quotas")
 	}
 	return int(*out.Quota.Value), nil
 }
@@ -52,7 +52,7 @@ func (a account) ConcurrentExecutions(ctx context.Context) (int, error) {
 		return 0, inShort(err)
 	}
 	if out.AccountLimit == nil || out.AccountLimit.UnreservedConcurrentExecutions == nil {
-		return 0, errors.New("Lambda gives no limit")
+		return 0, errors.New("no limit in the answer of Lambda")
 	}
 	return int(*out.AccountLimit.UnreservedConcurrentExecutions), nil
 }
