@@ -287,7 +287,7 @@ func TestOnlyASureArmIsMarked(t *testing.T) {
 		{"one is better", []bench.Comparison{c("a", "b", bench.Better), c("c", "a", bench.Better)}, false},
 		{"others' comparisons do not count", []bench.Comparison{c("a", "b", bench.Better), c("b", "c", bench.Unsure)}, true},
 	} {
-		if got := surelyBest(bench.Report{Comparisons: tc.comparisons}, "a"); got != tc.want {
+		if got := surelyBest(tc.comparisons, "a"); got != tc.want {
 			t.Errorf("%s: %v", tc.why, got)
 		}
 	}

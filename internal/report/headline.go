@@ -41,8 +41,8 @@ func answer(r bench.Report) string {
 		}
 		return fmt.Sprintf("%s (%d × %s) answered with %s of %s and %s.", armName(a), a.Nodes, a.InstanceType, q.one, millis(q.of(a.LatencyMs)), errorsOf(a)) + only + added(r, q)
 	}
-	if len(q.comparisons) == 1 && len(arms) == 2 {
-		return pair(r, q, q.comparisons[0]) + added(r, q)
+	if judged := q.judged(); len(judged) == 1 && len(arms) == 2 {
+		return pair(r, q, judged[0]) + added(r, q)
 	}
 	return ranking(r, q, arms) + added(r, q)
 }
@@ -58,7 +58,7 @@ func ranking(r bench.Report, q question, arms []bench.ArmResult) string {
 	}
 	var beats, equal, loses, open []string
 	few := 0
-	for _, c := range q.comparisons {
+	for _, c := range q.judged() {
 		other := c.B
 		if c.B == best.Name {
 			other = c.A

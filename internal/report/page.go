@@ -2,10 +2,13 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"html"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +25,7 @@ var pageStyle string
 // HTML is the report as one page that asks nobody for anything: styles and
 // charts are in it, there is no script, and it prints.
 func HTML(r bench.Report) ([]byte, error) {
-	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured, "plural": plural, "unsureTax": unsureTax, "kind": kindName}).Parse(pageTemplate)
+	t, err := template.New("page").Funcs(template.FuncMap{"measured": Measured, "plural": plural, "breakable": breakable, "unsureTax": unsureTax, "kind": kindName}).Parse(pageTemplate)
 	if err != nil {
 		return nil, fmt.Errorf("parse the page's template: %w", err)
 	}
@@ -170,6 +173,22 @@ func stamp(e bench.Environment) string {
 	return s
 }
 
+// breakable lets an arm's long name break after its slashes.
+func breakable(name string) template.HTML {
+	return template.HTML(strings.ReplaceAll(html.EscapeString(name), "/", "/<wbr>"))
+}
+
+// ALBPrice says what the price per million of an ALB's arm assumes, in a report from AWS.
+func (p page) ALBPrice() string {
+	if p.Local || !p.ALB {
+		return ""
+	}
+	if p.R.Plan.Load.Kind == bench.LoadClosed {
+		return "The price per million through the ALB is that of this load kept up, on the connections that it keeps."
+	}
+	return "The price per million through the ALB is that of this load kept up with every request on a new connection, of which 25 a second are one LCU; with kept connections it is less."
+}
+
 func facts(r bench.Report, p page) []fact {
 	requests, errors, valid := 0, 0, 0
 	for _, t := range r.Trials {
@@ -189,12 +208,12 @@ func facts(r bench.Report, p page) []fact {
 	}
 }
 
-// surelyBest tells whether an arm may be marked: its p99 is no worse in any
-// comparison, and better in one.
-func surelyBest(r bench.Report, name string) bool {
+// surelyBest tells whether an arm may be marked: it is no worse in any of the
+// comparisons, and better in one.
+func surelyBest(all []bench.Comparison, name string) bool {
 	beats := false
-	for _, c := range r.Comparisons {
-		if c.Metric != "p99" || c.A != name && c.B != name {
+	for _, c := range all {
+		if c.A != name && c.B != name {
 			continue
 		}
 		switch {
@@ -207,22 +226,32 @@ func surelyBest(r bench.Report, name string) bool {
 	return beats
 }
 
+// bestArm is the arm that answers the plan's question, if one surely does.
+func bestArm(r bench.Report) string {
+	q := asked(r)
+	arms := measuredArms(q.arms)
+	if len(arms) == 0 {
+		return ""
+	}
+	best := slices.MinFunc(arms, func(a, b bench.ArmResult) int { return cmp.Compare(q.of(a.LatencyMs), q.of(b.LatencyMs)) })
+	if !surelyBest(q.comparisons, best.Name) {
+		return ""
+	}
+	return best.Name
+}
+
 func armViews(r bench.Report) []armView {
-	arms := r.Arms
 	var views []armView
 	var slowest float64
-	best := -1
-	for i, a := range arms {
+	for _, a := range r.Arms {
 		slowest = max(slowest, a.LatencyMs.P99)
-		if a.TrialsValid > 0 && a.LatencyMs.P99 > 0 && (best < 0 || a.LatencyMs.P99 < arms[best].LatencyMs.P99) {
-			best = i
-		}
 	}
-	for i, a := range arms {
+	best := bestArm(r)
+	for i, a := range r.Arms {
 		l := a.LatencyMs
 		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
 			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: bench.Grouped(a.Errors),
-			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: i == best && surelyBest(r, a.Name)}
+			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: a.Name == best}
 		if a.USDPerMillion > 0 {
 			v.USD = dollars(a.USDPerMillion)
 		}
@@ -265,6 +294,7 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 // headings, which bear the verdicts.
 func pairViews(r bench.Report) []pairView {
 	named := func(arm string) nameView { return nameView{Name: arm, Emulated: armOf(r, arm).Emulated} }
+	metric := asked(r).metric
 	var views []pairView
 	for _, group := range groupPairs(r.Comparisons) {
 		v := pairView{A: named(group[0].A), B: named(group[0].B), Warning: group[0].Warning, Sentences: group}
@@ -272,7 +302,7 @@ func pairViews(r bench.Report) []pairView {
 			v.Chart = forestChart(group)
 		}
 		for _, c := range group {
-			if (c.Metric == "p99" || c.Metric == "rps") && c.Blocks > 0 {
+			if (c.Metric == metric || c.Metric == "rps") && c.Blocks > 0 {
 				v.Marks = append(v.Marks, markView{c.Verdict, fmt.Sprintf("%s %s %s", metricNames[c.Metric], glyph(c.Verdict), bounded(c.Ratio))})
 			}
 		}

@@ -50,7 +50,7 @@ func wellFormed(t *testing.T, name, page string) {
 		}
 		switch e := token.(type) {
 		case xml.StartElement:
-			if e.Name.Local != "meta" && e.Name.Local != "br" {
+			if e.Name.Local != "meta" && e.Name.Local != "br" && e.Name.Local != "wbr" {
 				open = append(open, e.Name.Local)
 			}
 		case xml.EndElement:

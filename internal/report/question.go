@@ -37,11 +37,22 @@ func asked(r bench.Report) question {
 		}
 	}
 	for _, c := range r.Comparisons {
-		if c.Metric == q.metric && c.Blocks > 0 && among[c.A] && among[c.B] {
+		if c.Metric == q.metric && among[c.A] && among[c.B] {
 			q.comparisons = append(q.comparisons, c)
 		}
 	}
 	return q
+}
+
+// judged are the comparisons that have a block.
+func (q question) judged() []bench.Comparison {
+	var known []bench.Comparison
+	for _, c := range q.comparisons {
+		if c.Blocks > 0 {
+			known = append(known, c)
+		}
+	}
+	return known
 }
 
 // added is the balancer's tax in a sentence, if the plan has one balancer and
@@ -50,7 +61,7 @@ func added(r bench.Report, q question) string {
 	var adds, saves, open []string
 	balancer := ""
 	word := map[string]string{"mean": "average", "p99": "p99"}[q.metric]
-	of := "the " + word + " of "
+	of := "'s " + word
 	for _, t := range r.Taxes {
 		if t.Metric != q.metric {
 			continue
@@ -63,12 +74,14 @@ func added(r bench.Report, q question) string {
 		case !t.Sure:
 			open = append(open, t.Cluster)
 		case t.Ms > 0:
-			adds = append(adds, millis(t.Ms)+" to "+of+t.Cluster)
-			of = "that of "
+			adds, of = append(adds, millis(t.Ms)+" to "+t.Cluster+of), "'s"
 		default:
-			saves = append(saves, millis(-t.Ms)+" off "+of+t.Cluster)
-			of = "that of "
+			saves, of = append(saves, millis(-t.Ms)+" off "+t.Cluster+of), "'s"
 		}
+	}
+	emulated := ""
+	if slices.ContainsFunc(r.Taxes, func(t bench.Tax) bool { return t.Emulated }) {
+		emulated = "emulated "
 	}
 	var parts []string
 	if len(adds) > 0 {
@@ -79,15 +92,11 @@ func added(r bench.Report, q question) string {
 	}
 	if len(parts) == 0 {
 		if len(open) > 0 {
-			return fmt.Sprintf(" What the balancer adds to the %s of %s is within the noise.", word, and(open))
+			return fmt.Sprintf(" What the %sbalancer adds to the %s of %s is within the noise.", emulated, word, and(open))
 		}
 		return ""
 	}
-	emulated := ""
-	if slices.ContainsFunc(r.Taxes, func(t bench.Tax) bool { return t.Emulated }) {
-		emulated = "emulated "
-	}
-	s := " Against direct requests the " + emulated + "balancer " + strings.Join(parts, " and ")
+	s := " The " + emulated + "balancer " + strings.Join(parts, " and ")
 	if len(open) > 0 {
 		s += "; for " + and(open) + " it is within the noise"
 	}
