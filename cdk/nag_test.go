@@ -19,8 +19,8 @@ import (
 // finding is mended or answered, with its reason, where the resource is made.
 func TestNag(t *testing.T) {
 	need(t, "node", "cdk-nag does not run")
-	for file, o := range goldens {
-		t.Run(filepath.Base(file), func(t *testing.T) {
+	for name, o := range configurations() {
+		t.Run(name, func(t *testing.T) {
 			output := t.TempDir()
 			programs, err := placeholders(t.TempDir())
 			if err != nil {
@@ -46,6 +46,16 @@ func TestNag(t *testing.T) {
 			}
 		})
 	}
+}
+
+// configurations are what the golden templates are made with, and one with all
+// that they leave out.
+func configurations() map[string]options {
+	all := map[string]options{"given VPC": {stack: "second", vpcID: "vpc-01234567", subnetIDs: []string{"subnet-01234567", "subnet-89abcdef"}}}
+	for file, o := range goldens {
+		all[filepath.Base(file)] = o
+	}
+	return all
 }
 
 // finding is a rule, such as AwsSolutions-IAM5[Resource::*], at a construct.
