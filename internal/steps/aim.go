@@ -113,7 +113,11 @@ func (a *Aimer) endpoints(ctx context.Context, r bench.RunRecord, fleet bench.Fl
 		}
 		list = append(list, bench.Endpoint{Addr: proxyAddr(proxy)})
 	case bench.TargetALB:
-		addrs, err := a.listening(ctx, r, arm.Target.Algorithm)
+		l, err := a.listens(ctx, r.Run)
+		if err != nil {
+			return nil, err
+		}
+		addrs, err := l.at(arm.Target.Algorithm)
 		if err != nil {
 			return nil, err
 		}

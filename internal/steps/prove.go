@@ -62,6 +62,11 @@ type way struct {
 // ways readies the plan's ways in.
 func (a *Aimer) ways(ctx context.Context, r bench.RunRecord, fleet bench.Fleet) ([]way, error) {
 	var list []way
+	var l listening
+	var lookup error
+	if len(r.Plan.ALBs()) > 0 {
+		l, lookup = a.listens(ctx, r.Run)
+	}
 	for _, t := range r.Plan.Targets {
 		w := way{name: string(t.Kind)}
 		switch t.Kind {
@@ -78,9 +83,11 @@ func (a *Aimer) ways(ctx context.Context, r bench.RunRecord, fleet bench.Fleet) 
 				return nil, err
 			}
 		case bench.TargetALB:
-			w.name = t.String()
-			var err error
-			if w.via, err = a.listening(ctx, r, t.Algorithm); err != nil {
+			err := lookup
+			if err == nil {
+				w.via, err = l.at(t.Algorithm)
+			}
+			if w.name = t.String(); err != nil {
 				w.fail = err.Error()
 			}
 		}
