@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead/fairlead/local/cloudformation"
 	"github.com/fairlead/fairlead/local/cloudwatch"
 	"github.com/fairlead/fairlead/local/ec2"
+	"github.com/fairlead/fairlead/local/elb"
 	"github.com/fairlead/fairlead/local/events"
 	"github.com/fairlead/fairlead/local/gateway"
 	"github.com/fairlead/fairlead/local/host"
@@ -42,6 +43,7 @@ func (c *Cloud) assemble(runtimeAPI string) (http.Handler, error) {
 		Account: f.Account, Region: f.Region, Host: c.host, Roles: c.store,
 		Delays: ec2.Delays{Boot: f.Delays.Boot, Shutdown: f.Delays.Shutdown}, VCPUs: f.Quotas.VCPUs,
 	})
+	c.elb = elb.New(elb.Config{Account: f.Account, Region: f.Region, Network: network{c.ec2}, Addresses: c.host, Provisioning: f.Delays.LoadBalancer})
 	c.ssm = ssm.New(ssm.Config{
 		Account: f.Account, Region: f.Region, Machines: c.ec2, Roles: c.store, Parameters: ec2.PublicParameters(f.Region),
 		Delays: ssm.Delays{Registration: f.Delays.Registration},
@@ -63,6 +65,7 @@ func (c *Cloud) assemble(runtimeAPI string) (http.Handler, error) {
 	g.Register("sts", sts.New(c.store))
 	g.Register("s3", c.s3)
 	g.Register("ec2", c.ec2)
+	g.Register("elasticloadbalancing", c.elb)
 	g.Register("ssm", c.ssm)
 	g.Register("lambda", c.lambda)
 	g.Register("states", gateway.Table(c.states.Operations()))
@@ -136,3 +139,21 @@ func (i instances) Live() []cloudwatch.Instance {
 	}
 	return live
 }
+
+type network struct{ s *ec2.Service }
+
+var _ elb.Network = network{}
+
+func (n network) Instance(id string) (elb.Instance, bool) {
+	at, ok := n.s.Locate(id)
+	return elb.Instance{State: at.State, VPC: at.VPC, Zone: at.Zone, Addr: at.Addr}, ok
+}
+
+func (n network) Subnet(id string) (elb.Subnet, bool) {
+	found, ok := n.s.Subnet(id)
+	return elb.Subnet{VPC: found.VPC, Zone: found.Zone}, ok
+}
+
+func (n network) SecurityGroup(id string) (vpc string, ok bool) { return n.s.SecurityGroupVPC(id) }
+
+func (n network) HasVPC(id string) bool { return n.s.HasVPC(id) }

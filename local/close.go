@@ -12,8 +12,8 @@ import (
 const sweepTime = 20 * time.Second
 
 // Close takes the cloud down and returns when nothing of it runs: executions
-// are aborted, the functions that their end wakes get some seconds, instances
-// are terminated, functions killed. ctx bounds the graceful part alone. The
+// are aborted, the functions that their end wakes get some seconds, load
+// balancers close, instances are terminated, functions killed. ctx bounds the graceful part alone. The
 // error also tells what could not be handled in time.
 func (c *Cloud) Close(ctx context.Context) error {
 	c.closing.Do(func() { c.closed = c.close(ctx) })
@@ -27,6 +27,7 @@ func (c *Cloud) close(ctx context.Context) error {
 	sweep, cancel := context.WithTimeout(ctx, sweepTime)
 	errs = append(errs, c.lambda.Drain(sweep))
 	cancel()
+	c.elb.Close() // while the addresses that it gives back are the host's
 	c.ssm.Close()
 	if err := c.ec2.Close(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("terminate instances: %w", err))

@@ -5,7 +5,7 @@
 //
 //	                    ┌─ iam, sts      who calls, and what may they
 //	clients ─► gateway ─┼─ states ──► lambda ──► processes ─┐
-//	   ▲                ├─ ec2 ─────► host ────► processes ─┤
+//	   ▲                ├─ ec2, elb ► host ────► processes ─┤
 //	   │                ├─ ssm, s3, cloudwatch, events      │
 //	   └────────────────┴───────────────────────────────────┘
 //
@@ -29,6 +29,7 @@ import (
 	"github.com/fairlead/fairlead/local/cfn"
 	"github.com/fairlead/fairlead/local/cloudwatch"
 	"github.com/fairlead/fairlead/local/ec2"
+	"github.com/fairlead/fairlead/local/elb"
 	"github.com/fairlead/fairlead/local/events"
 	"github.com/fairlead/fairlead/local/gateway"
 	"github.com/fairlead/fairlead/local/host"
@@ -72,6 +73,7 @@ type Delays struct {
 	Boot         time.Duration // from pending to running
 	Shutdown     time.Duration // from shutting-down to terminated
 	Registration time.Duration // from running to Online in SSM
+	LoadBalancer time.Duration // from provisioning to active
 }
 
 // Stack is a deployed template: outputs, resources, and what of it has no
@@ -90,6 +92,7 @@ type Cloud struct {
 	states     *states.Service
 	events     *events.Service
 	ec2        *ec2.Service
+	elb        *elb.Service
 	ssm        *ssm.Service
 	cloudwatch *cloudwatch.Service
 	host       *host.Host

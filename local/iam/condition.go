@@ -44,6 +44,7 @@ var serviceKeys = []string{
 	"ec2:Owner", "ec2:Public", "ec2:Region", "ec2:ResourceTag/", "ec2:RootDeviceType", "ec2:SecurityGroupID", "ec2:Subnet",
 	"ec2:SubnetID", "ec2:Tenancy", "ec2:VolumeSize", "ec2:VolumeType", "ec2:Vpc",
 	"elasticloadbalancing:CreateAction", "elasticloadbalancing:ListenerProtocol", "elasticloadbalancing:ResourceTag/", "elasticloadbalancing:Scheme",
+	"elasticloadbalancing:SecurityGroup", "elasticloadbalancing:Subnet",
 	"iam:AWSServiceName", "iam:PassedToService",
 	"lambda:SourceFunctionArn",
 	"s3:delimiter", "s3:max-keys", "s3:prefix", "s3:x-amz-acl", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id",
