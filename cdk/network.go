@@ -23,6 +23,7 @@ const (
 // address in.
 type network struct {
 	vpc      awsec2.IVpc
+	zones    []string // of the subnets; none in a given VPC, whose zones only the account knows
 	nodes    awsec2.CfnSecurityGroup
 	proxy    awsec2.CfnSecurityGroup
 	balancer awsec2.CfnSecurityGroup // the load balancer that a run makes
@@ -92,6 +93,11 @@ func newNetwork(stack awscdk.Stack, o options) network {
 		})
 	}
 	n := network{vpc: vpc}
+	if o.vpcID == "" {
+		for _, subnet := range *vpc.PublicSubnets() {
+			n.zones = append(n.zones, *subnet.AvailabilityZone())
+		}
+	}
 	n.nodes = group("NodesGroup", "Fairlead nodes", toAWS())
 	n.proxy = group("ProxyGroup", "Fairlead proxy", toAWS(), to(n.nodes, backendPort, backendPort, "forwarded requests and health probes"))
 	n.balancer = group("BalancerGroup", "Fairlead load balancers", to(n.nodes, backendPort, backendPort, "forwarded requests and health checks"))

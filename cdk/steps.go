@@ -96,6 +96,9 @@ func planEnvironment(in stepInputs) map[string]string {
 		"FAIRLEAD_BALANCER_GROUP": *in.network.balancer.AttrGroupId(),
 		"FAIRLEAD_DOCUMENT":       *in.document.Ref(),
 	}
+	if len(in.network.zones) > 0 {
+		environment["FAIRLEAD_ZONES"] = strings.Join(in.network.zones, ",")
+	}
 	for _, a := range architectures() {
 		suffix := "_" + strings.ToUpper(a.name)
 		add := func(role, program string, i instances) {

@@ -108,6 +108,9 @@ func TestGivenVPC(t *testing.T) {
 			if got := variables["FAIRLEAD_SUBNETS"]; got != "subnet-01234567,subnet-89abcdef" {
 				t.Errorf("Plan is told of the subnets %v", got)
 			}
+			if got, told := variables["FAIRLEAD_ZONES"]; told {
+				t.Errorf("Plan is told of zones that nobody knows: %v", got)
+			}
 		}
 	}
 	if groups != 5 || inside != 2 {

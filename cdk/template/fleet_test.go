@@ -103,6 +103,7 @@ func TestWhatPlanIsTold(t *testing.T) {
 		"FAIRLEAD_DOCUMENT":       "${Setup}",
 		"FAIRLEAD_BALANCER_GROUP": "${BalancerGroup.GroupId}",
 		"FAIRLEAD_SUBNETS":        "${VpcpublicSubnet1Subnet},${VpcpublicSubnet2Subnet}",
+		"FAIRLEAD_ZONES":          `{"Fn::Select":[0,{"Fn::GetAZs":""}]},{"Fn::Select":[1,{"Fn::GetAZs":""}]}`,
 	}
 	bucket := "s3://cdk-hnb659fds-assets-${AWS::AccountId}-${AWS::Region}/"
 	for _, a := range []struct{ variable, id, asset string }{{"X86_64", "X86", ""}, {"ARM64", "Arm", "-arm64"}} {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
@@ -113,10 +114,30 @@ func (e engine) tellDry(o command.Run, end outcome) error {
 		_, err := fmt.Fprintln(e.Out, end.output)
 		return err
 	}
+	var said struct {
+		Summary struct {
+			Checks     []bench.Check   `json:"checks"`
+			Suggestion json.RawMessage `json:"suggestion"`
+		} `json:"summary"`
+	}
+	if err := json.Unmarshal([]byte(end.output), &said); err != nil {
+		return fmt.Errorf("the dry run's output: %w", err)
+	}
 	if err := command.PrintPlan(e.Out, o.Plan); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintln(e.Out, "\ndry run: the execution accepted the plan; nothing was launched")
+	fmt.Fprintln(e.Out)
+	if err := command.PrintChecks(e.Out, said.Summary.Checks); err != nil {
+		return err
+	}
+	verdict := "dry run: the execution accepted the plan; nothing was launched"
+	if slices.ContainsFunc(said.Summary.Checks, func(c bench.Check) bool { return c.Status == bench.CheckShort }) {
+		verdict = "dry run: the account does not allow this plan; nothing was launched"
+		if len(said.Summary.Suggestion) > 0 {
+			verdict += "\nThis would fit, over the plan's fields:\n  " + string(said.Summary.Suggestion)
+		}
+	}
+	_, err := fmt.Fprintln(e.Out, "\n"+verdict)
 	return err
 }
 
