@@ -14,7 +14,9 @@ const labProfile = "LabInstanceProfile"
 
 // account makes the roles that the parts act under. In a student account, which
 // can create none, all share the one that is there: no grant of this app applies,
-// and nothing keeps a node from what the control functions may do.
+// nothing keeps a node from what the control functions may do, and the functions
+// in the VPC may touch interfaces themselves. docs/aws.md says what is known of
+// that role.
 type account struct {
 	lab awsiam.IRole // nil in an ordinary account
 }
