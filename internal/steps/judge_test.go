@@ -167,3 +167,28 @@ func TestJudgeAskedAgainKeepsTheReport(t *testing.T) {
 		t.Errorf("got %+v, %v; the report changed: %v", out, err, !slices.Equal(before, m.objects[keysOfR.Report()]))
 	}
 }
+
+// The load balancer's record prices it where the receipt does not name it; what
+// Plan could not find out stands in the report.
+func TestJudgeGathersTheBalancerAndTheChecks(t *testing.T) {
+	m, _, _ := measured(t)
+	j, in := &Judge{Store: m}, JudgeIn{Run: "r", Execution: execution}
+	evidence, err := j.gather(t.Context(), in)
+	if err != nil || evidence.Balancer != nil {
+		t.Fatalf("a run without a load balancer has %+v, %v", evidence.Balancer, err)
+	}
+	created := time.Date(2026, 11, 23, 15, 0, 0, 0, time.UTC)
+	write(t, m, keysOfR.Balancer(), bench.Balancer{ARN: "arn:lb", Created: created})
+	if evidence, err = j.gather(t.Context(), in); err != nil || evidence.Balancer == nil || !evidence.Balancer.Created.Equal(created) {
+		t.Errorf("got %+v, %v", evidence.Balancer, err)
+	}
+	r := read[bench.RunRecord](t, m, keysOfR.Plan())
+	r.Checks = []bench.Check{{What: "vCPU quota", Status: bench.CheckUnknown, Detail: "denied"}, {What: "types", Status: bench.CheckOK}}
+	write(t, m, keysOfR.Plan(), r)
+	if _, err := j.Run(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if got := read[bench.Report](t, m, keysOfR.Report()).Checks; len(got) != 1 || got[0].What != "vCPU quota" {
+		t.Errorf("checks %+v", got)
+	}
+}
