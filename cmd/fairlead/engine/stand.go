@@ -102,9 +102,9 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	}
 	st.cloud, err = local.Start(ctx, local.Config{
 		Dir: st.data, Addr: s.addr, CPUScale: s.scale, Account: localAccount,
-		Ports: []int{bench.NodePort, bench.ProxyAdminPort},
+		Ports: []int{bench.NodePort, bench.ProxyAdminPort, bench.ALBPort + 2},
 		Delays: local.Delays{
-			Boot: s.delays.Boot, Registration: s.delays.Registration, Shutdown: s.delays.Shutdown,
+			Boot: s.delays.Boot, Registration: s.delays.Registration, Shutdown: s.delays.Shutdown, LoadBalancer: s.delays.LoadBalancer,
 		},
 		BucketDir: func(bucket string) string {
 			if strings.HasPrefix(bucket, resultsPrefix) {
