@@ -1,19 +1,25 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/fairlead/fairlead/internal/steps"
+	"github.com/fairlead/fairlead/local"
 )
 
 // answering is a configuration whose every call gets this JSON answer.
@@ -71,5 +77,40 @@ func TestExecutions(t *testing.T) {
 	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "AccessDeniedException", "message": "no"}`))}.Status(t.Context(), "arn")
 	if err == nil || errors.Is(err, steps.ErrNotFound) || !strings.Contains(err.Error(), "arn") {
 		t.Errorf("a denied call must not pass for an unknown execution: %v", err)
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	cloud, err := local.Start(t.Context(), local.Config{Registry: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := cloud.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	k := cloud.OperatorCredentials()
+	api := cloudwatch.NewFromConfig(aws.Config{
+		Region: cloud.Region(), BaseEndpoint: aws.String(cloud.Endpoint()),
+		Credentials: credentials.NewStaticCredentialsProvider(k.AccessKeyID, k.SecretAccessKey, ""),
+	})
+	began := time.Now()
+	if err := (metrics{api, "fl"}).OldestInstance(t.Context(), 90*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	out, err := api.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{
+		StartTime: aws.Time(began.Truncate(time.Minute)), EndTime: aws.Time(began.Add(2 * time.Minute)),
+		MetricDataQueries: []types.MetricDataQuery{{Id: aws.String("age"), MetricStat: &types.MetricStat{
+			Period: aws.Int32(60), Stat: aws.String("Maximum"), Metric: &types.Metric{
+				Namespace: aws.String("Fairlead"), MetricName: aws.String("OldestInstanceAge"),
+				Dimensions: []types.Dimension{{Name: aws.String("Stack"), Value: aws.String("fl")}},
+			},
+		}}},
+	})
+	if err != nil || len(out.MetricDataResults) != 1 || !slices.Equal(out.MetricDataResults[0].Values, []float64{90}) {
+		t.Errorf("read back %+v, %v", out, err)
 	}
 }
