@@ -46,13 +46,13 @@ tidy: ## Fail if go.mod or go.sum are not tidy
 	go mod tidy -diff
 
 .PHONY: golden
-golden: ## Renew the golden files: template (needs Node.js), plan schema
+golden: ## Renew the golden files: templates (needs Node.js), plan schema
 	go test ./cdk -update
 	go test ./internal/bench -update
 
 .PHONY: synth
-synth: ## Synthesize what cdk deploy creates (needs Node.js)
-	npx --yes aws-cdk@2.1148.1 synth --quiet
+synth: ## Synthesize what cdk deploy creates; a warning fails (needs Node.js)
+	npx --yes aws-cdk@2.1148.1 synth --quiet --strict
 
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for ten seconds
