@@ -308,7 +308,8 @@ func TestReadyWaitsForTargetHealth(t *testing.T) {
 			delete(e.groups["arn:tg/"+targetGroupName("fl", "r", "two", "weighted_random")].targets, "i-3")
 		}, "i-3 of two for weighted_random: not registered"},
 		{"ELB refuses to tell", func(_ *memory, e *elb) { e.fail["health"] = errors.New("AccessDenied") }, "AccessDenied"},
-		{"the load balancer lacks parts", func(m *memory, _ *elb) { delete(m.objects, keysOfR.Balancer()) }, "lacks target groups"},
+		{"nobody recorded the load balancer", func(m *memory, _ *elb) { delete(m.objects, keysOfR.Balancer()) }, "balancer.json: no such object"},
+		{"the load balancer lacks parts", func(m *memory, _ *elb) { m.objects[keysOfR.Balancer()] = []byte(`{}`) }, "lacks target groups"},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -15,18 +15,19 @@ import (
 // healthy, for each algorithm. With no healthy target a load balancer sends to
 // all of them, so that a first answer alone proves nothing.
 func (s *Ready) healthy(ctx context.Context, r bench.RunRecord, fleet bench.Fleet) error {
-	made, err := balancerRecord(ctx, s.Store, r.Run)
+	// Nothing comes to Ready before Balance has written it.
+	made, err := getJSON[bench.Balancer](ctx, s.Store, bench.RunKeys{Run: r.Run}.Balancer())
 	if err != nil {
 		return err
 	}
-	if made == nil || !complete(*made, r.Plan) {
+	if !complete(made, r.Plan) {
 		return &BalancerIncomplete{Run: r.Run}
 	}
 	ctx, cancel := within(ctx, targetTime)
 	defer cancel()
 	var ill []string
 	err = poll(ctx, func(ctx context.Context) (bool, error) {
-		now, err := s.ill(ctx, r.Plan, *made, fleet)
+		now, err := s.ill(ctx, r.Plan, made, fleet)
 		if err == nil {
 			ill = now
 		}
