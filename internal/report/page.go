@@ -2,13 +2,11 @@ package report
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html"
 	"html/template"
-	"slices"
 	"strings"
 	"time"
 
@@ -206,164 +204,6 @@ func facts(r bench.Report, p page) []fact {
 		{duration(r.EndedAt.Sub(r.StartedAt)), "duration"},
 		{p.CostUSD, p.CostLabel},
 	}
-}
-
-// surelyBest tells whether an arm may be marked: it is no worse in any of the
-// comparisons, and better in one.
-func surelyBest(all []bench.Comparison, name string) bool {
-	beats := false
-	for _, c := range all {
-		if c.A != name && c.B != name {
-			continue
-		}
-		switch {
-		case c.Verdict == bench.Better && c.A == name, c.Verdict == bench.Worse && c.B == name:
-			beats = true
-		case c.Verdict != bench.Same:
-			return false
-		}
-	}
-	return beats
-}
-
-// bestArm is the arm that answers the plan's question, if one surely does.
-func bestArm(r bench.Report) string {
-	q := asked(r)
-	arms := measuredArms(q.arms)
-	if len(arms) == 0 {
-		return ""
-	}
-	best := slices.MinFunc(arms, func(a, b bench.ArmResult) int { return cmp.Compare(q.of(a.LatencyMs), q.of(b.LatencyMs)) })
-	if !surelyBest(q.comparisons, best.Name) {
-		return ""
-	}
-	return best.Name
-}
-
-func armViews(r bench.Report) []armView {
-	var views []armView
-	var slowest float64
-	for _, a := range r.Arms {
-		slowest = max(slowest, a.LatencyMs.P99)
-	}
-	best := bestArm(r)
-	for i, a := range r.Arms {
-		l := a.LatencyMs
-		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
-			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: bench.Grouped(a.Errors),
-			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: a.Name == best}
-		if a.USDPerMillion > 0 {
-			v.USD = dollars(a.USDPerMillion)
-		}
-		if a.Errors > 0 {
-			v.Errors += " (" + percent(float64(a.Errors)/float64(a.Requests)) + ")"
-		}
-		if a.TrialsValid == 0 {
-			v.Fair, v.Errors = "–", "–"
-		}
-		if slowest > 0 {
-			v.Bar = 100 * l.P99 / slowest
-		}
-		v.Nodes = nodeViews(a.PerNode)
-		views = append(views, v)
-	}
-	return views
-}
-
-func nodeViews(nodes []bench.NodeShare) []nodeView {
-	var views []nodeView
-	var most float64
-	for _, n := range nodes {
-		most = max(most, n.Share)
-	}
-	if most == 0 {
-		return nil
-	}
-	for _, n := range nodes {
-		v := nodeView{ID: n.ID, Requests: bench.Grouped(n.Requests), Share: percent(n.Share)}
-		if n.Errors > 0 {
-			v.Errors = bench.Grouped(n.Errors) + " failed"
-		}
-		v.Bar, v.Even = 100*n.Share/most, 100/float64(len(nodes))/most
-		views = append(views, v)
-	}
-	return views
-}
-
-// pairViews groups the comparisons by pair. Many pairs are folded up to their
-// headings, which bear the verdicts.
-func pairViews(r bench.Report) []pairView {
-	named := func(arm string) nameView { return nameView{Name: arm, Emulated: armOf(r, arm).Emulated} }
-	metric := asked(r).metric
-	var views []pairView
-	for _, group := range groupPairs(r.Comparisons) {
-		v := pairView{A: named(group[0].A), B: named(group[0].B), Warning: group[0].Warning, Sentences: group}
-		if group[0].Blocks > 0 { // every metric has the same blocks
-			v.Chart = forestChart(group)
-		}
-		for _, c := range group {
-			if (c.Metric == metric || c.Metric == "rps") && c.Blocks > 0 {
-				v.Marks = append(v.Marks, markView{c.Verdict, fmt.Sprintf("%s %s %s", metricNames[c.Metric], glyph(c.Verdict), bounded(c.Ratio))})
-			}
-		}
-		views = append(views, v)
-	}
-	for i := range views {
-		views[i].Open = len(views) <= 6
-	}
-	return views
-}
-
-func taxViews(all []bench.Tax) []taxView {
-	var views []taxView
-	for _, row := range taxRows(all) {
-		v := taxView{Cluster: row.Cluster, Balancer: nameView{row.Target, row.Emulated}, Blocks: row.Blocks}
-		for _, m := range metricOrder {
-			t := row.By[m]
-			v.Cells = append(v.Cells, taxCell{Figure: taxFigure(t), Interval: taxInterval(t), Sure: t.Sure})
-			v.Sentences = append(v.Sentences, t.Sentence)
-		}
-		views = append(views, v)
-	}
-	return views
-}
-
-func groupPairs(all []bench.Comparison) [][]bench.Comparison {
-	var groups [][]bench.Comparison
-	for _, c := range all {
-		if n := len(groups); n > 0 && groups[n-1][0].A == c.A && groups[n-1][0].B == c.B {
-			groups[n-1] = append(groups[n-1], c)
-		} else {
-			groups = append(groups, []bench.Comparison{c})
-		}
-	}
-	return groups
-}
-
-func groupColours(series []bench.CPUSeries) map[string]string {
-	colours := map[string]string{}
-	i := 0
-	for _, s := range series {
-		if s.Group == bench.ProxyGroup {
-			colours[s.Group] = "balancer"
-			continue
-		}
-		colours[s.Group] = seriesClass(i)
-		i++
-	}
-	return colours
-}
-
-func viewTrial(t bench.TrialRow) trialView {
-	v := trialView{TrialRow: t, P50: millis(t.LatencyMs.P50), P99: millis(t.LatencyMs.P99), Max: millis(t.LatencyMs.Max),
-		Rate: rate(t.RPS), Lag: "–", CPU: "–", Seconds: "–", Requests: bench.Grouped(t.Requests), Errors: bench.Grouped(t.Errors), Why: strings.Join(t.Reasons, "; ")}
-	if t.SendLag.Max > 0 {
-		v.Lag = millis(float64(t.SendLag.P99) / 1000)
-	}
-	if t.Seconds > 0 {
-		v.Seconds, v.CPU = fmt.Sprintf("%.2f s", t.Seconds), percent(t.WorkerCPU)
-	}
-	return v
 }
 
 // duration rounds to what a reader wants: "42.3 s", "13 min 20 s".
