@@ -30,7 +30,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestHandlers(t *testing.T) {
+// deployed is what the template sets for all functions together.
+func deployed() map[string]string {
 	complete := map[string]string{
 		"FAIRLEAD_STACK": "fl", "FAIRLEAD_BUCKET": "results", "FAIRLEAD_T0_LEAD": "10s", "FAIRLEAD_SUBNETS": "subnet-a,subnet-b",
 		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_BALANCER_GROUP": "sg-1", "FAIRLEAD_ACCOUNT": "standard", "AWS_REGION": "us-east-1",
@@ -41,6 +42,11 @@ func TestHandlers(t *testing.T) {
 			complete["FAIRLEAD_"+name+"_"+arch] = "x"
 		}
 	}
+	return complete
+}
+
+func TestHandlers(t *testing.T) {
+	complete := deployed()
 	for _, tc := range []struct {
 		why, handler, missing, set string
 		want                       string
