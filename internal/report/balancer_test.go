@@ -3,6 +3,7 @@ package report
 import (
 	"html"
 	"math"
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -164,6 +165,10 @@ func TestHeadlinesOfALBPlans(t *testing.T) {
 			[]string{"web/alb/round_robin (2 × c7i.large) answered with an average response time of ", " and no errors. What the balancer adds to the average of web is within the noise."}},
 		{"algorithms are named without their kind", plan(`{"clusters": [{"name": "web", "instanceType": "c7i.large", "count": 2}], "targets": [{"kind": "alb"}, {"kind": "alb", "algorithm": "weighted_random"}]}`),
 			[]string{"alb/round_robin", "alb/weighted_random"}},
+		{"noise does not hide the averages", func() Input {
+			p := labPlan(t, `{"preset": "lab-alb"}`)
+			return sample(p, awsARN, func(_ bench.Arm, rng *rand.Rand) float64 { return 80 + 20*rng.Float64() })
+		}, []string{"Not certain yet: cluster1 (1 × t2.micro) has an average response time of ", " and cluster2 (1 × t2.large) one of ", ", both through alb/round_robin, and the noise hides which serves this load better (ratio "}},
 		{"few blocks", plan(`{"preset": "lab-alb", "blocks": 2}`), []string{"No verdict yet: 2 blocks are too few, 5 or more are needed. So far cluster1 (1 × t2.micro) has an average response time of "}},
 		{"nothing came through", invalid("-alb-", inputs(t)["lab-alb-aws"]), []string{"No answer: nothing valid was measured through a balancer."}},
 		{"nothing came directly", invalid("-direct", inputs(t)["lab-alb-aws"]), []string{"both through alb/round_robin: an average response time"}},

@@ -146,6 +146,10 @@ func pair(r bench.Report, q question, c bench.Comparison) string {
 	if c.BlocksNeeded == 0 { // more blocks would not help
 		return c.Sentence
 	}
+	if q.metric == "mean" { // who asks for an average wants to see it, sure or not
+		return fmt.Sprintf("Not certain yet: %s has %s of %s and %s one of %s%s, and the noise hides which serves this load better (ratio %.2f, 95 %% interval %.2f to %.2f, %d blocks).",
+			a, q.one, millis(x), b, millis(y), shared, c.Ratio, c.Low, c.High, c.Blocks)
+	}
 	return "Not certain yet. " + c.Sentence
 }
 
