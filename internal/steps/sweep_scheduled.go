@@ -19,9 +19,10 @@ type Metrics interface {
 
 // found is what of one run there is, by its tags.
 type found struct {
-	instances []bench.Instance
+	instances []bench.Instance // also some that have ended: EC2 tells of them for an hour
 	orphans   []orphan
-	expired   bool
+	live      bool // something is there
+	expired   bool // something is past its expiry, or has none
 }
 
 // scheduled ends everything of the stack that is past its expiry and everything
@@ -34,13 +35,9 @@ func (s *Sweeper) scheduled(ctx context.Context) (SweepOut, error) {
 	failures := []error{s.instances(ctx, runs), s.balancers(ctx, runs)}
 	var swept []Swept
 	for _, run := range slices.Sorted(maps.Keys(runs)) {
-		reason := "its time is over"
-		if !runs[run].expired {
-			var err error
-			if reason, err = s.abandoned(ctx, run); err != nil {
-				failures = append(failures, err)
-				continue
-			}
+		reason, err := s.reason(ctx, run, *runs[run])
+		if err != nil {
+			failures = append(failures, err)
 		}
 		if reason == "" {
 			continue
@@ -54,25 +51,42 @@ func (s *Sweeper) scheduled(ctx context.Context) (SweepOut, error) {
 	return told(swept, errors.Join(failures...))
 }
 
+// reason tells why a run is to be swept, "" if it is not. One of which nothing
+// lives is swept if no receipt says so: what an earlier sweep saw ending has
+// ended since, or ended by itself when its time was over.
+func (s *Sweeper) reason(ctx context.Context, run string, f found) (string, error) {
+	if !f.live {
+		r, err := receiptOf(ctx, s.Store, bench.RunKeys{Run: run})
+		if err != nil || r != nil && len(r.Left) == 0 {
+			return "", err
+		}
+	}
+	if f.expired {
+		return "its time is over", nil
+	}
+	return s.abandoned(ctx, run)
+}
+
 // instances finds the stack's instances, and publishes how old the oldest is:
 // only while there are some, because a metric costs for each hour that it has.
 // That it cannot be published is told when the sweep is done.
 func (s *Sweeper) instances(ctx context.Context, runs map[string]*found) error {
 	list, err := s.Fleet.Instances(ctx, map[string][]string{
 		"tag:" + bench.TagStack: {s.Stack},
-		"instance-state-name":   {"pending", "running", "shutting-down", "stopping", "stopped"},
+		"instance-state-name":   {"pending", "running", "shutting-down", "stopping", "stopped", "terminated"},
 	})
 	if err != nil {
 		return fmt.Errorf("list the stack's instances: %w", err)
 	}
 	var oldest time.Duration
 	for _, m := range list {
-		if m.State != stateShuttingDown {
+		if m.State != stateShuttingDown && m.State != stateTerminated {
 			oldest = max(oldest, time.Since(m.Launched))
 		}
 		// Launch tags the run in the same call: one without is somebody else's.
 		if f := of(runs, m.Tags); f != nil {
 			f.instances = append(f.instances, instance(m))
+			f.live = f.live || m.State != stateTerminated
 		}
 	}
 	if oldest > 0 {
@@ -120,7 +134,7 @@ func (s *Sweeper) balancers(ctx context.Context, runs map[string]*found) error {
 		}
 		o.group = t[bench.TagGroup]
 		if f := of(runs, t); f != nil {
-			f.orphans = append(f.orphans, o)
+			f.orphans, f.live = append(f.orphans, o), true
 		}
 	}
 	return nil

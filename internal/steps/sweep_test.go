@@ -105,6 +105,11 @@ func TestSweepOnSchedule(t *testing.T) {
 		{"its execution was aborted", func(*memory, *cloud) {}, runs{execution: "ABORTED"}, true},
 		{"its execution is unknown", func(*memory, *cloud) {}, runs{}, true},
 		{"it is past its expiry, whatever the execution does", func(*memory, *cloud) { time.Sleep(2 * time.Hour) }, runs{execution: "RUNNING"}, true},
+		{"nothing of it lives, and no receipt says so", func(_ *memory, c *cloud) {
+			for _, m := range c.machines {
+				m.State = stateTerminated
+			}
+		}, runs{execution: "ABORTED"}, true},
 		{"its expiry cannot be read", func(_ *memory, c *cloud) { c.machines["i-1"].Tags[bench.TagExpiry] = "soon" }, runs{execution: "RUNNING"}, true},
 		{"its plan is gone", func(m *memory, _ *cloud) { delete(m.objects, keysOfR.Plan()) }, runs{execution: "RUNNING"}, true},
 		{"it is another stack's", func(_ *memory, c *cloud) {
@@ -147,6 +152,39 @@ func TestSweepTriedAgainUpdatesItsReceipt(t *testing.T) {
 		}
 		if r := read[bench.Receipt](t, m, keysOfR.Receipt()); len(r.Left) != 0 || len(r.Ended) != 9 {
 			t.Errorf("second receipt %+v", r)
+		}
+	})
+}
+
+// What a torn-down run has left is nothing, and no sweep's business.
+func TestScheduledSweepLeavesTornDownRunsAlone(t *testing.T) {
+	inACloud(t, func(t *testing.T, m *memory, c *cloud) {
+		if _, err := teardown(t, m, c); err != nil {
+			t.Fatal(err)
+		}
+		puts := len(m.puts)
+		out, err := sweeper(m, c, newELB(), runs{execution: "SUCCEEDED"}).Run(t.Context(), SweepIn{})
+		if err != nil || len(out.Swept) > 0 || len(m.puts) > puts {
+			t.Errorf("swept %+v, %v; wrote %v", out.Swept, err, m.puts[puts:])
+		}
+	})
+}
+
+// An instance that ends after the sweep has stopped waiting is in no list of
+// what lives, and the receipt must not name it as left for ever.
+func TestScheduledSweepClosesAnOpenReceipt(t *testing.T) {
+	inACloud(t, func(t *testing.T, m *memory, c *cloud) {
+		s := sweeper(m, c, newELB(), runs{execution: "ABORTED"})
+		c.stuck["i-4"] = true
+		if _, err := s.Run(t.Context(), SweepIn{}); err == nil {
+			t.Fatal("no error though an instance is left")
+		}
+		delete(c.stuck, "i-4")
+		if _, err := s.Run(t.Context(), SweepIn{}); err != nil {
+			t.Fatal(err)
+		}
+		if r := read[bench.Receipt](t, m, keysOfR.Receipt()); len(r.Left) > 0 || len(r.Ended) != 9 {
+			t.Errorf("receipt %+v", r)
 		}
 	})
 }
