@@ -39,6 +39,7 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // exchange is one request on its way through. Its watchdog ends it when neither
 // side has sent anything for the idle timeout.
 type exchange struct {
+	client   *http.ResponseController
 	idle     time.Duration
 	watchdog *time.Timer
 	sent     atomic.Bool // the client's body has been read to its end
@@ -47,29 +48,31 @@ type exchange struct {
 
 func (x *exchange) alive() { x.watchdog.Reset(x.idle) }
 
+// stopReading ends a read of the client's body that waits: closing the body
+// would wait for it. The connection then takes no further request.
+func (x *exchange) stopReading() {
+	if !x.sent.Load() {
+		_ = x.client.SetReadDeadline(time.Now()) // the connection may be closed, which is as good
+	}
+}
+
 func (f *front) forward(w http.ResponseWriter, r *http.Request, group *pool, e *endpoint) {
 	e.outstanding.Add(1)
 	defer e.outstanding.Add(-1)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	x := &exchange{idle: f.back.idle}
+	x := &exchange{idle: f.back.idle, client: http.NewResponseController(w)}
 	x.watchdog = time.AfterFunc(x.idle, func() {
 		x.late.Store(true)
+		x.stopReading()
 		cancel()
 	})
 	defer x.watchdog.Stop()
-	response, err := f.back.transport.RoundTrip(f.outgoing(ctx, r, e, x))
+	out := f.outgoing(ctx, r, e, x)
+	defer out.Body.Close() // its reader, which may go on after an early answer, must not outlive this call
+	response, err := f.back.transport.RoundTrip(out)
 	if err != nil {
-		status := x.statusOf(err)
-		if r.Context().Err() != nil || status == http.StatusRequestTimeout && !x.late.Load() {
-			// The client has gone, or the load balancer ends: there is nobody to
-			// answer (AWS logs 460), and the target is not to blame.
-			panic(http.ErrAbortHandler)
-		}
-		if status != http.StatusRequestTimeout {
-			group.record(e, true, time.Now())
-		}
-		answerError(w, status, "")
+		f.fail(w, r, group, e, x, err)
 		return
 	}
 	defer response.Body.Close()
@@ -107,6 +110,7 @@ func (f *front) outgoing(ctx context.Context, r *http.Request, e *endpoint, x *e
 	copyHeader(out.Header, r.Header)
 	f.addForwarded(out.Header, r)
 	if r.ContentLength != 0 {
+		_ = x.client.EnableFullDuplex() // what is answered early is passed on while the body comes
 		out.Body = &clientBody{r.Body, x}
 	} else {
 		x.sent.Store(true)
@@ -114,17 +118,25 @@ func (f *front) outgoing(ctx context.Context, r *http.Request, e *endpoint, x *e
 	return out.WithContext(ctx)
 }
 
-// statusOf says what a failed round trip means to the client.
-func (x *exchange) statusOf(err error) int {
+// fail answers a request whose round trip to a target failed.
+func (f *front) fail(w http.ResponseWriter, r *http.Request, group *pool, e *endpoint, x *exchange, err error) {
 	var network net.Error
 	var body *clientError
 	switch {
-	case x.late.Load() && !x.sent.Load(), errors.As(err, &body):
-		return http.StatusRequestTimeout // the client did not send its body
-	case x.late.Load(), errors.As(err, &network) && network.Timeout():
-		return http.StatusGatewayTimeout
+	case x.late.Load() && !x.sent.Load(): // the client did not send its body
+		answerError(w, http.StatusRequestTimeout, "")
+		return
+	case r.Context().Err() != nil, errors.As(err, &body):
+		// The client has gone, or the load balancer ends: there is nobody to
+		// answer (AWS logs 460), and the target is not to blame.
+		panic(http.ErrAbortHandler)
 	}
-	return http.StatusBadGateway
+	group.record(e, true, time.Now())
+	if x.late.Load() || errors.As(err, &network) && network.Timeout() {
+		answerError(w, http.StatusGatewayTimeout, "")
+		return
+	}
+	answerError(w, http.StatusBadGateway, "")
 }
 
 // clientBody is a request's body. Its errors are the client's, not the target's.
@@ -147,6 +159,11 @@ func (b *clientBody) Read(p []byte) (int, error) {
 	}
 	b.x.alive()
 	return n, err
+}
+
+func (b *clientBody) Close() error {
+	b.x.stopReading()
+	return b.ReadCloser.Close()
 }
 
 var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
