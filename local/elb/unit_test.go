@@ -1,0 +1,154 @@
+package elb
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestMatches(t *testing.T) {
+	for _, test := range []struct {
+		pattern, path string
+		want          bool
+	}{
+		{"/cluster1", "/cluster1", true},
+		{"/cluster1", "/cluster10", false},
+		{"/cluster1/*", "/cluster1", false},
+		{"/cluster1/*", "/cluster1/", true},
+		{"/cluster1/*", "/cluster1/a/b", true},
+		{"/Cluster1", "/cluster1", false},
+		{"*.jpg", "/img/a.jpg", true},
+		{"*.jpg", "/img/a.jpg.png", false},
+		{"/img/?.jpg", "/img/a.jpg", true},
+		{"/img/?.jpg", "/img/ab.jpg", false},
+		{"/*/b/*/d", "/a/b/c/b/d", true},
+		{"*", "", true},
+		{"", "/", false},
+		{"**?", "/", true},
+	} {
+		if got := matches(test.pattern, test.path); got != test.want {
+			t.Errorf("%q matches %q: %v", test.pattern, test.path, got)
+		}
+	}
+}
+
+// Patterns are compared in linear space and without recursion.
+func FuzzMatches(f *testing.F) {
+	f.Add("/a*b?c", "/axxbyc")
+	f.Fuzz(func(t *testing.T, pattern, path string) {
+		var slow func(p, s string) bool
+		slow = func(p, s string) bool {
+			switch {
+			case p == "":
+				return s == ""
+			case p[0] == '*':
+				return slow(p[1:], s) || s != "" && slow(p, s[1:])
+			case s == "":
+				return false
+			}
+			return (p[0] == '?' || p[0] == s[0]) && slow(p[1:], s[1:])
+		}
+		if len(pattern) > 12 || len(path) > 24 {
+			return
+		}
+		if got := matches(pattern, path); got != slow(pattern, path) {
+			t.Errorf("%q matches %q: %v", pattern, path, got)
+		}
+	})
+}
+
+func TestJudge(t *testing.T) {
+	for _, test := range []struct {
+		why     string
+		tallies []tally
+		want    []bool
+	}{
+		{"all alike", []tally{{100, 0}, {100, 1}, {100, 2}}, []bool{false, false, false}},
+		{"one fails", []tally{{100, 0}, {100, 50}, {100, 1}}, []bool{false, true, false}},
+		{"all fail: none is the odd one", []tally{{100, 50}, {100, 55}, {100, 48}}, []bool{false, false, false}},
+		{"two targets are too few", []tally{{100, 0}, {100, 100}}, []bool{false, false}},
+		{"too few requests to judge", []tally{{100, 0}, {100, 0}, {100, 0}, {9, 9}}, []bool{false, false, false, false}},
+		{"a tenth more is within the slack", []tally{{100, 0}, {100, 10}, {100, 0}}, []bool{false, false, false}},
+		{"where rates differ, more is allowed", []tally{{100, 0}, {100, 20}, {100, 40}, {100, 60}}, []bool{false, false, false, false}},
+	} {
+		if got := judge(test.tallies); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.why, got, test.want)
+		}
+	}
+}
+
+// An anomaly loses weight step by step, and gains it again.
+func TestWeightsFallAndRise(t *testing.T) {
+	all := []*endpoint{newEndpoint("a"), newEndpoint("b"), newEndpoint("c")}
+	var d detector
+	look := func(failing bool) float64 {
+		for i, e := range all {
+			e.requests.Add(100)
+			if failing && i == 2 {
+				e.errors.Add(100)
+			}
+		}
+		d.look(all)
+		return all[2].share()
+	}
+	for _, want := range []float64{.5, .25, .125, minWeight, minWeight} {
+		if got := look(true); got != want {
+			t.Errorf("weight %v, want %v", got, want)
+		}
+	}
+	looks := 1
+	for look(false) < 1 {
+		if looks++; looks > 40 {
+			t.Fatal("the weight does not come back")
+		}
+	}
+	if all[0].share() != 1 {
+		t.Errorf("a good target weighs %v", all[0].share())
+	}
+}
+
+func TestWeightedChoice(t *testing.T) {
+	all := []*endpoint{newEndpoint("a"), newEndpoint("b")}
+	all[1].weight.Store(0x3fd0000000000000) // 0.25
+	for _, test := range []struct {
+		at       float64
+		mitigate bool
+		want     string
+	}{{0, true, "a"}, {.79, true, "a"}, {.81, true, "b"}, {.9999999, true, "b"}, {.49, false, "a"}, {.51, false, "b"}} {
+		if got := weightedChoice(all, test.mitigate, test.at); got.addr != test.want {
+			t.Errorf("at %v (mitigate %v): %s", test.at, test.mitigate, got.addr)
+		}
+	}
+}
+
+func TestTraceID(t *testing.T) {
+	now := time.Unix(0x67891233, 0)
+	if got := traceID("", now); !regexp.MustCompile(`^Root=1-67891233-[0-9a-f]{24}$`).MatchString(got) {
+		t.Error(got)
+	}
+	if got := traceID("Self=1-2-3;Root=1-a-b;CalledFrom=app", now); !regexp.MustCompile(`^Self=1-67891233-[0-9a-f]{24};Root=1-a-b;CalledFrom=app$`).MatchString(got) {
+		t.Error(got)
+	}
+}
+
+func TestCopyHeader(t *testing.T) {
+	into := http.Header{}
+	copyHeader(into, http.Header{"Connection": {"close, x-mine"}, "X-Mine": {"1"}, "Upgrade": {"h2c"}, "Transfer-Encoding": {"chunked"}, "Accept": {"a", "b"}, "Cookie": {"c"}})
+	if len(into) != 2 || len(into["Accept"]) != 2 {
+		t.Errorf("%v", into)
+	}
+}
+
+func TestMatcherCodes(t *testing.T) {
+	c, err := codesOf("200,204-206")
+	if err != nil || !c.has(200) || c.has(201) || !c.has(205) || c.has(207) {
+		t.Errorf("%v, %v", c, err)
+	}
+	for _, bad := range []string{"", "abc", "199", "500", "210-200", "200,"} {
+		if _, err := codesOf(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+}
