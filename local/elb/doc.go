@@ -14,6 +14,7 @@
 // # What is decided here because AWS does not publish it
 //
 //   - Anomalies (anomaly.go): which targets get less weight, and how much.
+//   - With no healthy target, requests go to all that are initial or unhealthy.
 //   - Round robin counts over the eligible targets; one that becomes healthy
 //     comes in at its place in the order of registration.
 //   - A request to a target over a connection that the target has just closed is

@@ -43,6 +43,7 @@ type exchange struct {
 	idle     time.Duration
 	watchdog *time.Timer
 	sent     atomic.Bool // the client's body has been read to its end
+	answered atomic.Bool // the target's answer is on its way to the client
 	late     atomic.Bool // the watchdog has ended it
 }
 
@@ -65,6 +66,9 @@ func (f *front) forward(w http.ResponseWriter, r *http.Request, group *pool, e *
 	x.watchdog = time.AfterFunc(x.idle, func() {
 		x.late.Store(true)
 		x.stopReading()
+		if x.answered.Load() {
+			_ = x.client.SetWriteDeadline(time.Now()) // ends a write to a client that reads nothing
+		}
 		cancel()
 	})
 	defer x.watchdog.Stop()
@@ -87,6 +91,7 @@ func (f *front) forward(w http.ResponseWriter, r *http.Request, group *pool, e *
 		w.Header()["Content-Type"] = nil // no guess of the server's
 	}
 	w.WriteHeader(response.StatusCode)
+	x.answered.Store(true)
 	targetFailed, err := x.copyBody(w, response)
 	gone := err != nil && (!targetFailed || r.Context().Err() != nil)
 	if !gone {

@@ -196,6 +196,33 @@ func TestIdleTargetIs504AndIdleClient408(t *testing.T) {
 	}
 }
 
+// A client that stops reading does not hold a target for ever.
+func TestClientThatDoesNotReadIsLeft(t *testing.T) {
+	r := newRig(t, 0)
+	a := r.node("i-a", "us-east-1a")
+	s := r.stack(nil, a)
+	r.waitHealthy(s.group, a)
+	r.idle(s, 200*time.Millisecond)
+	left := make(chan struct{})
+	a.set(200, func(w http.ResponseWriter, q *http.Request) {
+		defer close(left)
+		for block := make([]byte, 1<<20); q.Context().Err() == nil; {
+			if _, err := w.Write(block); err != nil {
+				return
+			}
+		}
+	})
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+	must(t, err)
+	defer conn.Close()
+	fmt.Fprint(conn, "GET /app HTTP/1.1\r\nHost: x\r\n\r\n")
+	select {
+	case <-left:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the target is still sending")
+	}
+}
+
 // What the client no longer wants the target stops working on, and it does not
 // count against the target (AWS logs it as 460).
 func TestClientThatLeavesCancelsTheRequest(t *testing.T) {
