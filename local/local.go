@@ -200,6 +200,9 @@ func (c *Cloud) OperatorCredentials() iam.Credentials { return c.store.Operator(
 // Usage lists what the roles grant and how often each grant was used.
 func (c *Cloud) Usage() []iam.Grant { return c.store.Usage() }
 
+// Denials lists the calls that somebody was not allowed.
+func (c *Cloud) Denials() []iam.Denial { return c.store.Denials() }
+
 // FunctionLog is the file with a function's log. It exists once the function
 // has logged.
 func (c *Cloud) FunctionLog(name string) string { return c.lambda.LogFile(name) }

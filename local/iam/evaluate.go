@@ -21,6 +21,24 @@ func (s *Store) Authorize(c Caller, action, resource string, keys Keys) error {
 func (s *Store) AuthorizeWith(c Caller, resourcePolicy Document, action, resource string, keys Keys) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if denied := s.decide(c, resourcePolicy, action, resource, keys); denied != nil {
+		return s.deny(c, denied)
+	}
+	return nil
+}
+
+// deny counts a denied call. mu is held.
+func (s *Store) deny(c Caller, denied *Denied) error {
+	of := denial{cmp.Or(c.RoleARN, c.ARN), denied.Action}
+	if s.denials[of] == nil {
+		s.denials[of] = &Denial{Denied: *denied, RoleARN: c.RoleARN}
+	}
+	s.denials[of].Count++
+	return denied
+}
+
+// decide gives nil if the call is allowed, and counts what allows it. mu is held.
+func (s *Store) decide(c Caller, resourcePolicy Document, action, resource string, keys Keys) *Denied {
 	context := s.contextKeys(c, keys)
 	denied := &Denied{Caller: c.ARN, Action: action, Resource: resource, In: "resource-based"}
 	allowed := false
@@ -61,7 +79,7 @@ func (s *Store) AuthorizeWith(c Caller, resourcePolicy Document, action, resourc
 				denied.Explicit = true
 				return denied
 			}
-			uses = append(uses, use{policy: name, statement: i, action: st.patternOf(action)})
+			uses = append(uses, use{policy: name, statement: i, action: st.patternOf(action), resource: st.resourceOf(resource, context)})
 		}
 	}
 	if len(uses) == 0 && !allowed {
@@ -90,10 +108,12 @@ func (s *Store) Usage() []Grant {
 					actions = []string{"not: " + strings.Join(st.NotActions, ", ")}
 				}
 				for n, action := range actions {
-					grants = append(grants, Grant{
-						RoleARN: r.ARN, Policy: name, Statement: i, Sid: st.Sid, Action: action,
-						Allowed: r.used[use{policy: name, statement: i, action: n}],
-					})
+					g := Grant{RoleARN: r.ARN, Policy: name, Statement: i, Sid: st.Sid, Action: action, On: st.reaches()}
+					for k := range g.On {
+						g.On[k].Allowed = r.used[use{policy: name, statement: i, action: n, resource: k}]
+						g.Allowed += g.On[k].Allowed
+					}
+					grants = append(grants, g)
 				}
 			}
 		}
@@ -102,6 +122,21 @@ func (s *Store) Usage() []Grant {
 		return cmp.Or(cmp.Compare(a.RoleARN, b.RoleARN), cmp.Compare(a.Policy, b.Policy), cmp.Compare(a.Statement, b.Statement))
 	})
 	return grants
+}
+
+// Denials lists which calls were denied since the store was made, in the order of
+// caller and action.
+func (s *Store) Denials() []Denial {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Denial
+	for _, d := range s.denials {
+		all = append(all, *d)
+	}
+	slices.SortFunc(all, func(a, b Denial) int {
+		return cmp.Or(cmp.Compare(a.RoleARN, b.RoleARN), cmp.Compare(a.Caller, b.Caller), cmp.Compare(a.Action, b.Action))
+	})
+	return all
 }
 
 // contextKeys are the keys of a call with the global ones added.
@@ -151,14 +186,36 @@ func (st Statement) patternOf(action string) int {
 }
 
 func (st Statement) matchesResource(resource string, keys lowerKeys) bool {
-	fits := func(pattern string) bool {
-		expanded, ok := expand(pattern, keys)
-		return ok && likeARN(expanded, resource)
-	}
+	fits := fitting(resource, keys)
 	if len(st.NotResources) > 0 {
 		return !anyOf(st.NotResources, fits)
 	}
 	return anyOf(st.Resources, fits)
+}
+
+// fitting tells of a pattern whether it matches the resource.
+func fitting(resource string, keys lowerKeys) func(pattern string) bool {
+	return func(pattern string) bool {
+		expanded, ok := expand(pattern, keys)
+		return ok && likeARN(expanded, resource)
+	}
+}
+
+// resourceOf is the index of the first pattern that matches a resource.
+func (st Statement) resourceOf(resource string, keys lowerKeys) int {
+	return max(0, slices.IndexFunc(st.Resources, fitting(resource, keys)))
+}
+
+// reaches lists the resource patterns.
+func (st Statement) reaches() []Reach {
+	if len(st.NotResources) > 0 {
+		return []Reach{{Resource: "not: " + strings.Join(st.NotResources, ", ")}}
+	}
+	var all []Reach
+	for _, r := range st.Resources {
+		all = append(all, Reach{Resource: r})
+	}
+	return all
 }
 
 func (st Statement) holds(keys lowerKeys) bool {

@@ -53,6 +53,22 @@ type Grant struct {
 	Sid       string
 	Action    string // as the statement writes it; "not: a, b" for a NotAction
 	Allowed   int    // calls × resources that it allowed
+	On        []Reach
+}
+
+// Reach is one resource pattern of a grant, and how often the grant allowed a
+// call on a resource of it. Of several patterns that match, the first counts.
+type Reach struct {
+	Resource string // as the statement writes it; "not: a, b" for a NotResource
+	Allowed  int
+}
+
+// Denial is an action that a caller was denied: the first time in full, and how
+// often. The sessions of one role are one caller.
+type Denial struct {
+	Denied
+	RoleARN string // empty for the operator, or for a service that assumes a role
+	Count   int
 }
 
 // Denied says that a call is not allowed, in AWS's words.

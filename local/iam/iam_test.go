@@ -3,6 +3,7 @@ package iam
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -308,6 +309,54 @@ func TestUsage(t *testing.T) {
 	want := "p0 0 Read s3:GetObject=3, p0 0 Read s3:List*=0, p1 0  not: s3:*=1"
 	if have := strings.Join(got, ", "); have != want {
 		t.Errorf("usage\n got %s\nwant %s", have, want)
+	}
+}
+
+func TestUsageOfResources(t *testing.T) {
+	s, caller := worker(t,
+		`[{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":["arn:aws:s3:::b/a","arn:aws:s3:::b/*","arn:aws:s3:::c/*"]}]`,
+		`[{"Effect":"Allow","Action":"sqs:*","NotResource":["arn:aws:sqs:us-east-1:000000000000:q","arn:aws:sqs:us-east-1:000000000000:r"]}]`)
+	for _, call := range []struct{ action, on string }{
+		{"s3:GetObject", "arn:aws:s3:::b/a"}, {"s3:GetObject", "arn:aws:s3:::b/x"}, {"s3:GetObject", "arn:aws:s3:::b/y"},
+		{"s3:PutObject", "arn:aws:s3:::c/z"}, {"sqs:SendMessage", "arn:aws:sqs:us-east-1:000000000000:s"},
+	} {
+		if err := s.Authorize(caller, call.action, call.on, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, g := range s.Usage() {
+		got = append(got, fmt.Sprintf("%s %v=%d", g.Action, g.On, g.Allowed))
+	}
+	want := "s3:GetObject [{arn:aws:s3:::b/a 1} {arn:aws:s3:::b/* 2} {arn:aws:s3:::c/* 0}]=3, " +
+		"s3:PutObject [{arn:aws:s3:::b/a 0} {arn:aws:s3:::b/* 0} {arn:aws:s3:::c/* 1}]=1, " +
+		"sqs:* [{not: arn:aws:sqs:us-east-1:000000000000:q, arn:aws:sqs:us-east-1:000000000000:r 1}]=1"
+	if have := strings.Join(got, ", "); have != want {
+		t.Errorf("usage\n got %s\nwant %s", have, want)
+	}
+}
+
+func TestDenials(t *testing.T) {
+	s, caller := worker(t, `[{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"},{"Effect":"Deny","Action":"s3:PutObject","Resource":"*"}]`)
+	for _, call := range []struct{ action, key string }{
+		{"s3:GetObject", "b/k"}, {"s3:GetObject", "c/first"}, {"s3:GetObject", "c/second"}, {"s3:PutObject", "b/k"},
+	} {
+		_ = s.Authorize(caller, call.action, "arn:aws:s3:::"+call.key, nil)
+	}
+	if _, _, err := s.AssumeRole(caller.RoleARN, "session", "ec2.amazonaws.com", time.Hour); err == nil {
+		t.Fatal("a service that the role does not trust assumed it")
+	}
+	var got []string
+	for _, d := range s.Denials() {
+		got = append(got, fmt.Sprintf("%q %d× %v", d.RoleARN, d.Count, d.Error()))
+	}
+	want := []string{
+		`"" 1× User: ec2.amazonaws.com is not authorized to perform: sts:AssumeRole on resource: ` + caller.RoleARN + ` because no resource-based policy allows the sts:AssumeRole action`,
+		`"` + caller.RoleARN + `" 2× User: ` + caller.ARN + ` is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::c/first because no identity-based policy allows the s3:GetObject action`,
+		`"` + caller.RoleARN + `" 1× User: ` + caller.ARN + ` is not authorized to perform: s3:PutObject on resource: arn:aws:s3:::b/k with an explicit deny in an identity-based policy`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("denials\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
 }
 

@@ -28,7 +28,7 @@ func (s *Store) assume(roleARN, sessionName string, ttl time.Duration, who Calle
 	r := s.byARN(roleARN)
 	if r == nil {
 		// AWS, too, does not tell a missing role from a closed one.
-		return Credentials{}, Caller{}, denied
+		return Credentials{}, Caller{}, s.deny(who, denied)
 	}
 	about := Keys{"sts:RoleSessionName": {sessionName}}
 	if who.isService() {
@@ -42,12 +42,12 @@ func (s *Store) assume(roleARN, sessionName string, ttl time.Duration, who Calle
 		}
 		if !st.Allow {
 			denied.Explicit = true
-			return Credentials{}, Caller{}, denied
+			return Credentials{}, Caller{}, s.deny(who, denied)
 		}
 		allowed = true
 	}
 	if !allowed {
-		return Credentials{}, Caller{}, denied
+		return Credentials{}, Caller{}, s.deny(who, denied)
 	}
 	now := time.Now()
 	for id, old := range s.sessions {

@@ -20,6 +20,7 @@ type Store struct {
 	roles    map[string]*role // by name
 	profiles map[string]profile
 	sessions map[string]session // by access key id
+	denials  map[denial]*Denial
 }
 
 type role struct {
@@ -32,7 +33,12 @@ type use struct {
 	policy    string
 	statement int
 	action    int // index into Actions; 0 for NotActions
+	resource  int // index into Resources; 0 for NotResources
 }
+
+// denial is what denied calls are counted by: who, of all sessions of a role,
+// and which action. Resources are left out, as there may be any number of them.
+type denial struct{ who, action string }
 
 type profile struct{ name, arn, role string }
 
@@ -45,7 +51,7 @@ type session struct {
 // whose key is drawn afresh: a key known beforehand would let every web page
 // that the user visits sign requests to the local cloud.
 func NewStore(account string) *Store {
-	s := &Store{account: account, roles: map[string]*role{}, profiles: map[string]profile{}, sessions: map[string]session{}}
+	s := &Store{account: account, roles: map[string]*role{}, profiles: map[string]profile{}, sessions: map[string]session{}, denials: map[denial]*Denial{}}
 	s.operator = session{
 		credentials: Credentials{AccessKeyID: newID("AKIA"), SecretAccessKey: newSecret(30)},
 		caller:      Caller{Account: account, ARN: "arn:aws:iam::" + account + ":user/operator", UserID: newID("AIDA")},
