@@ -81,6 +81,7 @@ type scene struct {
 	*stand
 	t         *testing.T
 	out, errs bytes.Buffer
+	denied    bool // see setting
 }
 
 // setting is how a scene differs from what users run.
@@ -88,7 +89,12 @@ type setting struct {
 	plan      string                  // whose fleet the machine's cores are shared among; empty: tiny
 	change    func(document)          // of the template before it is deployed
 	bootstrap string                  // shell script in the place of the functions' program, which it finds as $PROGRAM
+	backend   string                  // likewise, of the nodes' program
 	sums      func(map[string]string) // of the programs' SHA-256
+	denied    bool                    // something of the run must be denied, as a permission is taken away
+	account   account
+	delays    command.Delays
+	render    func(map[string]string) ([]byte, error) // of another template than the golden one
 }
 
 // try sets a scene up, or tells why the template was refused. The scene ends
@@ -99,25 +105,30 @@ func try(t *testing.T, s setting) (*scene, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.bootstrap != "" {
-		dir = disguised(t, dir, s.bootstrap)
+	for program, script := range map[string]string{"lambdas": s.bootstrap, "backend": s.backend} {
+		if script != "" {
+			dir = disguised(t, dir, program, script)
+		}
 	}
 	if s.plan == "" {
 		s.plan = tiny
 	}
-	c := &scene{t: t}
+	if s.render == nil {
+		s.render = template.Render
+	}
+	c := &scene{t: t, denied: s.denied}
 	c.engine = engine{
 		IO: command.IO{In: strings.NewReader(""), Out: &c.out, Err: &c.errs}, programs: dir,
 		terminal: func(*os.File) bool { return false },
 		now:      now,
 	}
 	c.stand, err = c.engine.stand(t.Context(), standing{
-		out: t.TempDir(), scale: scaleFor(parsed(t, s.plan)),
+		out: t.TempDir(), scale: scaleFor(parsed(t, s.plan)), account: s.account, delays: s.delays,
 		render: func(sums map[string]string) ([]byte, error) {
 			if s.sums != nil {
 				s.sums(sums)
 			}
-			text, err := template.Render(sums)
+			text, err := s.render(sums)
 			if err != nil || s.change == nil {
 				return text, err
 			}
@@ -142,6 +153,15 @@ func begin(t *testing.T, s setting) *scene {
 
 // end takes the scene down and looks for what it left.
 func (c *scene) end() {
+	all := c.cloud.Denials()
+	for _, d := range all {
+		if !c.denied {
+			c.t.Errorf("denied, %d times: %v", d.Count, d.Error())
+		}
+	}
+	if c.denied && len(all) == 0 {
+		c.t.Error("no call was denied")
+	}
 	c.keep = c.t.Failed()
 	if err := c.close(); err != nil {
 		c.t.Errorf("taking the local AWS down: %v", err)
@@ -154,12 +174,12 @@ func (c *scene) end() {
 	}
 }
 
-// disguised is a folder like dir in which a shell script is the functions' program.
-func disguised(t *testing.T, dir, script string) string {
+// disguised is a folder like dir in which a shell script stands for a program.
+func disguised(t *testing.T, dir, program, script string) string {
 	t.Helper()
 	to := t.TempDir()
 	for _, p := range programs.Deployed {
-		if p == "lambdas" {
+		if p == program {
 			text := "#!/bin/sh\nPROGRAM=" + filepath.Join(dir, p) + "\n" + script + "\n"
 			if err := os.WriteFile(filepath.Join(to, p), []byte(text), 0o755); err != nil {
 				t.Fatal(err)

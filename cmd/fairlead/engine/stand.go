@@ -42,9 +42,19 @@ type standing struct {
 	scale   float64 // cores given to each vCPU
 	delays  command.Delays
 	verbose bool
+	account account
 
 	// render gives the template for the programs' SHA-256; nil: the golden one.
 	render func(sums map[string]string) ([]byte, error)
+}
+
+// account is what an account has before the stack. Zero: the local AWS's own
+// limits, and a bootstrapped CDK.
+type account struct {
+	quotas      local.Quotas
+	concurrency int    // functions at once; 0: as local.Config has it
+	assets      string // bucket of the programs; empty: the CDK's bootstrap bucket
+	prepare     func(*local.Cloud) error
 }
 
 // stand is a local AWS with our stack on it.
@@ -102,6 +112,7 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	}
 	st.cloud, err = local.Start(ctx, local.Config{
 		Dir: st.data, Addr: s.addr, CPUScale: s.scale, Account: localAccount,
+		Quotas: s.account.quotas, Concurrency: s.account.concurrency,
 		Ports: []int{bench.NodePort, bench.ProxyAdminPort, bench.ALBPort + 2},
 		Delays: local.Delays{
 			Boot: s.delays.Boot, Registration: s.delays.Registration, Shutdown: s.delays.Shutdown, LoadBalancer: s.delays.LoadBalancer,
@@ -116,7 +127,12 @@ func (e engine) stand(ctx context.Context, s standing) (_ *stand, err error) {
 	if err := errors.Join(err, started()); err != nil {
 		return nil, err
 	}
-	sums, err := e.publish(st)
+	if s.account.prepare != nil {
+		if err := s.account.prepare(st.cloud); err != nil {
+			return nil, err
+		}
+	}
+	sums, err := e.publish(st, cmp.Or(s.account.assets, fmt.Sprintf("cdk-hnb659fds-assets-%s-%s", localAccount, st.cloud.Region())))
 	if err != nil {
 		return nil, err
 	}
@@ -171,10 +187,9 @@ func (st *stand) close() error {
 // the stack's name and the bucket's logical id, in lower case.
 const resultsPrefix = stackName + "-results"
 
-// publish puts the programs where the template looks for its assets, and gives
-// their SHA-256 sums, which the set-up checks.
-func (e engine) publish(st *stand) (map[string]string, error) {
-	bucket := fmt.Sprintf("cdk-hnb659fds-assets-%s-%s", localAccount, st.cloud.Region())
+// publish puts the programs into the bucket where the template looks for its
+// assets, and gives their SHA-256 sums, which the set-up checks.
+func (e engine) publish(st *stand, bucket string) (map[string]string, error) {
 	sums := map[string]string{}
 	for _, a := range template.Assets() {
 		file := filepath.Join(e.programs, filepath.Base(a.Package))
