@@ -15,10 +15,12 @@ func addSafety(stack awscdk.Stack, f *functions, machine awsstepfunctions.CfnSta
 	name := *awscdk.Aws_STACK_NAME()
 	sweep := f.add(step{
 		name: "sweep", does: "ends what no running execution owns", memory: 512, seconds: 300,
+		environment: map[string]string{"FAIRLEAD_MACHINE": *machine.AttrArn()},
 		grants: append(teardownGrants(name),
 			allow("s3:GetObject", "s3:PutObject").on(objects(f.results, "runs/*")).because(namedLater),
 			listGrant(f),
 			allow("states:DescribeExecution").on(executions(machine, ":*")).because(namedLater),
+			allow("states:ListExecutions").on(*machine.AttrArn()),
 			// Whose a load balancer is: its name tells of the stack, its tags of the run.
 			allow("elasticloadbalancing:DescribeTags").onAll().because(noResource),
 			publishGrant(),

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // deployed is what the template sets for all functions together.
 func deployed() map[string]string {
 	complete := map[string]string{
-		"FAIRLEAD_STACK": "fl", "FAIRLEAD_BUCKET": "results", "FAIRLEAD_T0_LEAD": "10s", "FAIRLEAD_SUBNETS": "subnet-a,subnet-b",
+		"FAIRLEAD_STACK": "fl", "FAIRLEAD_BUCKET": "results", "FAIRLEAD_MACHINE": "arn:aws:states:us-east-1:000000000000:stateMachine:m", "FAIRLEAD_T0_LEAD": "10s", "FAIRLEAD_SUBNETS": "subnet-a,subnet-b",
 		"FAIRLEAD_DOCUMENT": "doc", "FAIRLEAD_BALANCER_GROUP": "sg-1", "FAIRLEAD_ACCOUNT": "standard", "AWS_REGION": "us-east-1",
 	}
 	for _, arch := range []string{"X86_64", "ARM64"} {

@@ -66,17 +66,40 @@ func TestCommands(t *testing.T) {
 }
 
 func TestExecutions(t *testing.T) {
-	status, err := executions{sfn.NewFromConfig(answering(t, 200, `{"status": "ABORTED"}`))}.Status(t.Context(), "arn")
+	status, err := executions{sfn.NewFromConfig(answering(t, 200, `{"status": "ABORTED"}`)), "m"}.Status(t.Context(), "arn")
 	if err != nil || status != "ABORTED" {
 		t.Errorf("%q, %v", status, err)
 	}
-	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "ExecutionDoesNotExist", "message": "no"}`))}.Status(t.Context(), "arn")
+	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "ExecutionDoesNotExist", "message": "no"}`)), "m"}.Status(t.Context(), "arn")
 	if !errors.Is(err, steps.ErrNotFound) {
 		t.Errorf("an unknown execution: %v", err)
 	}
-	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "AccessDeniedException", "message": "no"}`))}.Status(t.Context(), "arn")
+	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "AccessDeniedException", "message": "no"}`)), "m"}.Status(t.Context(), "arn")
 	if err == nil || errors.Is(err, steps.ErrNotFound) || !strings.Contains(err.Error(), "arn") {
 		t.Errorf("a denied call must not pass for an unknown execution: %v", err)
+	}
+}
+
+// TestStoppedExecutions: one that stopped before is old news, and one that
+// started too long ago to have stopped since ends the listing.
+func TestStoppedExecutions(t *testing.T) {
+	now := time.Now()
+	list := func(more string, ages ...float64) string {
+		var items []string
+		for i, hours := range ages {
+			items = append(items, fmt.Sprintf(`{"executionArn": "x-%d", "startDate": %d, "stopDate": %d}`, i, now.Unix()-int64(hours*3600), now.Unix()-int64(hours*3600)+60))
+		}
+		return `{"executions": [` + strings.Join(items, ", ") + `]` + more + `}`
+	}
+	since := now.Add(-30 * time.Minute)
+	// Each of the three statuses gets this answer, and none asks for the next page.
+	arns, err := executions{sfn.NewFromConfig(answering(t, 200, list(`, "nextToken": "more"`, 0.1, 1, 4))), "m"}.Stopped(t.Context(), since)
+	if err != nil || strings.Join(arns, " ") != "x-0 x-0 x-0" {
+		t.Errorf("%v, %v", arns, err)
+	}
+	_, err = executions{sfn.NewFromConfig(answering(t, 400, `{"__type": "AccessDeniedException", "message": "no"}`)), "m"}.Stopped(t.Context(), since)
+	if err == nil || !strings.Contains(err.Error(), "list ABORTED executions") {
+		t.Errorf("a denied call: %v", err)
 	}
 }
 

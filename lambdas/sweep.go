@@ -18,12 +18,16 @@ func sweep(e *environment) (lambda.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	v, err := e.need("FAIRLEAD_MACHINE")
+	if err != nil {
+		return nil, err
+	}
 	cfg, err := e.aws()
 	if err != nil {
 		return nil, err
 	}
 	return handle(e, (&steps.Sweeper{
-		Store: store, Fleet: machines, Balancers: newBalancers(cfg), Executions: executions{sfn.NewFromConfig(cfg)},
+		Store: store, Fleet: machines, Balancers: newBalancers(cfg), Executions: executions{sfn.NewFromConfig(cfg), v[0]},
 		Metrics: metrics{cloudwatch.NewFromConfig(cfg), stack}, Stack: stack,
 	}).Run), nil
 }

@@ -99,6 +99,7 @@ var grants = map[string][]string{
 	"sweep": append(slices.Clone(terminate),
 		"s3:GetObject,s3:PutObject on "+runs, listRuns,
 		"states:DescribeExecution on "+execution+":*",
+		"states:ListExecutions on ${Benchmark.Arn}",
 		"elasticloadbalancing:DescribeTags on *",
 		publish),
 	"MachineRole": {

@@ -19,6 +19,8 @@ type Executions interface {
 	// Status is RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED. Errors:
 	// ErrNotFound if there is no such execution, or no longer.
 	Status(ctx context.Context, executionARN string) (string, error)
+	// Stopped lists those that failed, were aborted or timed out since then.
+	Stopped(ctx context.Context, since time.Time) (executionARNs []string, err error)
 }
 
 // Sweeper ends what no state machine will end any more: instances and load
@@ -71,24 +73,26 @@ func (s *Sweeper) Run(ctx context.Context, in SweepIn) (SweepOut, error) {
 
 // stopped sweeps the run of an execution that has ended.
 func (s *Sweeper) stopped(ctx context.Context, execution, status string) (SweepOut, error) {
-	run := bench.RunID(execution)
-	planned, err := exists(ctx, s.Store, bench.RunKeys{Run: run}.Plan())
+	planned, err := s.planned(ctx, execution)
 	if err != nil {
 		return SweepOut{}, err
 	}
 	if !planned {
 		return SweepOut{Swept: []Swept{}}, nil // nothing is launched without a plan
 	}
+	return told(s.sweep(ctx, bench.RunID(execution), howEnded(status), found{}))
+}
+
+// planned tells whether an execution has a plan. Its run's name may be another
+// execution's, perhaps a live one: then this one was refused it.
+func (s *Sweeper) planned(ctx context.Context, execution string) (bool, error) {
+	run := bench.RunID(execution)
+	there, err := exists(ctx, s.Store, bench.RunKeys{Run: run}.Plan())
+	if err != nil || !there {
+		return false, err
+	}
 	r, err := record(ctx, s.Store, run)
-	if err != nil {
-		return SweepOut{}, err
-	}
-	if r.Execution != execution {
-		// The run's name is another execution's, perhaps a live one: this one
-		// was refused it.
-		return SweepOut{Swept: []Swept{}}, nil
-	}
-	return told(s.sweep(ctx, run, howEnded(status), found{}))
+	return err == nil && r.Execution == execution, err
 }
 
 // howEnded puts an execution's status into words, which the report repeats.

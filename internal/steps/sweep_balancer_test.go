@@ -200,6 +200,7 @@ func TestSweepPublishesTheOldestAge(t *testing.T) {
 	}))
 	t.Run("nothing when nothing lives", at(func(t *testing.T, _ *memory, c *cloud, a *ages, s *Sweeper) {
 		clear(c.machines)
+		s.Executions = runs{execution: "SUCCEEDED"}
 		if _, err := s.Run(t.Context(), SweepIn{}); err != nil || len(a.published) > 0 {
 			t.Errorf("published %v, %v", a.published, err)
 		}

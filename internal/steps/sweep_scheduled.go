@@ -32,7 +32,7 @@ type found struct {
 // something after it. What cannot be listed does not keep the rest alive.
 func (s *Sweeper) scheduled(ctx context.Context) (SweepOut, error) {
 	runs := map[string]*found{}
-	failures := []error{s.instances(ctx, runs), s.balancers(ctx, runs)}
+	failures := []error{s.instances(ctx, runs), s.balancers(ctx, runs), s.bare(ctx, runs)}
 	var swept []Swept
 	for _, run := range slices.Sorted(maps.Keys(runs)) {
 		reason, err := s.reason(ctx, run, *runs[run])
@@ -138,6 +138,39 @@ func (s *Sweeper) balancers(ctx context.Context, runs map[string]*found) error {
 		}
 	}
 	return nil
+}
+
+// lately is the time after its end in which an execution's functions may run on
+// (a Lambda function lives 15 minutes at the most), and two intervals of the
+// schedule.
+const lately = 30 * time.Minute
+
+// bare finds runs of which there is nothing yet: a Launch or Balance of a stopped
+// execution that has not looked for the marker may start something after this
+// sweep. Who has a receipt has the marker too, or is past what starts anything.
+func (s *Sweeper) bare(ctx context.Context, runs map[string]*found) error {
+	stopped, err := s.Executions.Stopped(ctx, time.Now().Add(-lately))
+	if err != nil {
+		return fmt.Errorf("list what stopped lately: %w", err)
+	}
+	var failures []error
+	for _, execution := range stopped {
+		run := bench.RunID(execution)
+		if runs[run] != nil {
+			continue
+		}
+		planned, err := s.planned(ctx, execution)
+		if err == nil && planned {
+			var r *bench.Receipt
+			if r, err = receiptOf(ctx, s.Store, bench.RunKeys{Run: run}); err == nil && r == nil {
+				runs[run] = &found{}
+			}
+		}
+		if err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return errors.Join(failures...)
 }
 
 // of gives what was found of the run that the tags name, nil if they name none.

@@ -2,8 +2,10 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/bench"
@@ -36,6 +38,18 @@ func (r runs) Status(_ context.Context, arn string) (string, error) {
 		return s, nil
 	}
 	return "", ErrNotFound
+}
+
+func (r runs) Stopped(_ context.Context, since time.Time) (list []string, err error) {
+	if time.Since(since) < 15*time.Minute {
+		return nil, errors.New("a function may run on for 15 minutes")
+	}
+	for arn, status := range r {
+		if status != "RUNNING" && status != "SUCCEEDED" {
+			list = append(list, arn)
+		}
+	}
+	return list, nil
 }
 
 func sweepEvent(arn, status string) SweepIn {
@@ -92,6 +106,50 @@ func TestSweepSparesTheNamesakesRun(t *testing.T) {
 			t.Errorf("%d alive; %+v, %v", c.alive("r"), out, err)
 		}
 	})
+}
+
+// TestSweepOfNothingYet: a stopped execution's Launch that has not begun to look
+// around must find the marker, although there is nothing to end.
+func TestSweepOfNothingYet(t *testing.T) {
+	for _, c := range []struct {
+		why   string
+		make  func(*memory)
+		runs  runs
+		marks bool
+	}{
+		{"it was aborted before anything was launched", func(*memory) {}, runs{execution: "ABORTED"}, true},
+		{"it timed out", func(*memory) {}, runs{execution: "TIMED_OUT"}, true},
+		{"it runs", func(*memory) {}, runs{execution: "RUNNING"}, false},
+		{"it is over, and a receipt says so", func(m *memory) {
+			m.objects[keysOfR.Receipt()] = []byte(`{"run": "r", "by": "teardown", "ended": [], "left": []}`)
+		}, runs{execution: "FAILED"}, false},
+		{"it never had a plan", func(m *memory) { delete(m.objects, keysOfR.Plan()) }, runs{execution: "ABORTED"}, false},
+		{"the plan is a namesake's", func(*memory) {}, runs{"arn:aws:states:us-east-1:000000000000:execution:other:r": "FAILED", execution: "RUNNING"}, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, cl := planned(t, `{}`), newCloud()
+			c.make(m)
+			for range 2 { // the second has nothing more to do
+				out, err := sweeper(m, cl, newELB(), c.runs).Run(t.Context(), SweepIn{})
+				if err != nil {
+					t.Errorf("%s: %+v, %v", c.why, out, err)
+				}
+			}
+			_, marked := m.objects[keysOfR.Cancelled()]
+			if marked != c.marks {
+				t.Errorf("%s: marked %v", c.why, marked)
+			}
+			if !c.marks {
+				return
+			}
+			if r := read[bench.Receipt](t, m, keysOfR.Receipt()); r.By != "sweep" || len(r.Ended) > 0 || r.Left == nil {
+				t.Errorf("%s: receipt %+v", c.why, r)
+			}
+			if _, err := launch(t, m, cl, "cluster1"); err == nil || len(cl.machines) > 0 {
+				t.Errorf("%s: launched after the sweep, %v", c.why, err)
+			}
+		})
+	}
 }
 
 func TestSweepOnSchedule(t *testing.T) {
