@@ -207,7 +207,7 @@ func TestFunctionTimesOut(t *testing.T) {
 // Nor may the sweep, so that the instance lives until the local AWS ends.
 func TestLeak(t *testing.T) {
 	t.Parallel()
-	c := begin(t, setting{change: func(d document) {
+	c := begin(t, setting{denied: true, change: func(d document) {
 		d.hasten()
 		d.without(func(s statement) bool { return s.Actions[0] == "ec2:TerminateInstances" })
 	}})
