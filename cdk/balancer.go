@@ -11,6 +11,10 @@ func listenerARN() string    { return arn("elasticloadbalancing", "listener/app/
 func ruleARN() string        { return arn("elasticloadbalancing", "listener-rule/app/fl-*/*/*/*") }
 func targetGroupARN() string { return arn("elasticloadbalancing", "targetgroup/fl-*/*") }
 
+// askedAsCaller: AWS's own policy for load balancing, ElasticLoadBalancingFullAccess,
+// grants these on all, too.
+const askedAsCaller = "Elastic Load Balancing asks these of EC2 as its caller, and names no resource"
+
 const balancedLater = "load balancers and target groups come and go; the condition names the stack's own"
 
 // balanceGrants follows how Elastic Load Balancing authorizes its calls: a listener
@@ -37,9 +41,10 @@ func balanceGrants(stack string) []grant {
 			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules").onAll().because(noResource),
 		// Elastic Load Balancing asks EC2 as the caller ("Elastic Load Balancing API
 		// permissions", for CreateLoadBalancer, CreateTargetGroup and RegisterTargets;
-		// kubernetes-sigs/aws-load-balancer-controller issue 748 shows the refusals).
+		// kubernetes-sigs/aws-load-balancer-controller issues 748 and 3917 show the
+		// refusals, the latter of what that page does not list: the groups for a VPC).
 		allow("ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways", "ec2:DescribeSecurityGroups",
-			"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeInstances").onAll().because(noResource),
+			"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeInstances", "ec2:GetSecurityGroupsForVpc").onAll().because(askedAsCaller),
 		// The first load balancer of an account brings the role that the service acts under.
 		allow("iam:CreateServiceLinkedRole").on(serviceRole()).
 			when("StringEquals", "iam:AWSServiceName", "elasticloadbalancing.amazonaws.com"),

@@ -119,8 +119,10 @@ func preflightGrants() []grant {
 	return []grant{
 		allow("ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeInstanceTypeOfferings", "lambda:GetAccountSettings").
 			onAll().because(noResource),
-		// vCPUs of running On-Demand Standard instances (service authorization reference,
-		// Service Quotas: GetServiceQuota on a quota).
+		// vCPUs of running On-Demand Standard instances. The service authorization
+		// reference names no resource for this action; AWS's own policies grant it by the
+		// quota's ARN (AmazonRedshiftServiceLinkedRolePolicy). Without it the quota is
+		// unknown, and the run goes on.
 		allow("servicequotas:GetServiceQuota").on(arn("servicequotas", "ec2/L-1216C47A")),
 	}
 }

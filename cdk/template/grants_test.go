@@ -82,7 +82,7 @@ var grants = map[string][]string{
 		"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups," +
 			"elasticloadbalancing:DescribeListeners,elasticloadbalancing:DescribeRules on *",
 		"ec2:DescribeAccountAttributes,ec2:DescribeAddresses,ec2:DescribeInternetGateways,ec2:DescribeSecurityGroups," +
-			"ec2:DescribeSubnets,ec2:DescribeVpcs,ec2:DescribeInstances on *",
+			"ec2:DescribeSubnets,ec2:DescribeVpcs,ec2:DescribeInstances,ec2:GetSecurityGroupsForVpc on *",
 		"iam:CreateServiceLinkedRole on arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/" +
 			"elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing" +
 			" if StringEquals iam:AWSServiceName [elasticloadbalancing.amazonaws.com]",
@@ -206,6 +206,7 @@ var everywhere = map[string]string{
 	"ec2:DescribeInternetGateways":               "as above",
 	"ec2:DescribeSecurityGroups":                 "as above",
 	"ec2:DescribeVpcs":                           "as above",
+	"ec2:GetSecurityGroupsForVpc":                "so does AWS's own policy ElasticLoadBalancingFullAccess",
 	"elasticloadbalancing:DescribeLoadBalancers": "so are Elastic Load Balancing's",
 	"elasticloadbalancing:DescribeTargetGroups":  "as above",
 	"elasticloadbalancing:DescribeTargetHealth":  "as above",

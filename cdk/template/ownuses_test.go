@@ -90,12 +90,14 @@ func ownUses() []ownUse {
 		},
 		{
 			"FunctionsBalanceRole", []string{"ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways",
-				"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeInstances", "iam:CreateServiceLinkedRole"},
+				"ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeInstances",
+				"ec2:GetSecurityGroupsForVpc", "iam:CreateServiceLinkedRole"},
 			"CreateLoadBalancer and RegisterTargets, which ask EC2 as their caller",
 			func(d document, role string) bool {
 				return d.granted(role, "elasticloadbalancing:CreateLoadBalancer", "") && d.granted(role, "elasticloadbalancing:RegisterTargets", "")
 			},
-			"docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html; …/elb-service-linked-roles.html",
+			"docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-permissions.html; …/elb-service-linked-roles.html; " +
+				"docs.aws.amazon.com/aws-managed-policy/latest/reference/ElasticLoadBalancingFullAccess.html",
 		},
 		{
 			"NodeRole", []string{"ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:OpenControlChannel"},

@@ -45,10 +45,10 @@ func requestTags(keys iam.Keys, tags map[string]string) iam.Keys {
 }
 
 // authorizeEC2 asks for what AWS calls in EC2 in the caller's name.
-func (s *Service) authorizeEC2(r *gateway.Request, kinds ...string) error {
-	for _, kind := range kinds {
+func (s *Service) authorizeEC2(r *gateway.Request, actions ...string) error {
+	for _, action := range actions {
 		keys := iam.Keys{"ec2:Region": {s.config.Region}, "aws:ViaAWSService": {"true"}}
-		if err := r.Authorize("ec2:Describe"+kind, "*", keys); err != nil {
+		if err := r.Authorize("ec2:"+action, "*", keys); err != nil {
 			return err
 		}
 	}

@@ -112,7 +112,8 @@ func (s *Service) authorizeBalancer(r *gateway.Request, in balancerInput, tags m
 	if err := s.authorizeNew(r, "CreateLoadBalancer", arn, nil, arn, tags, keys); err != nil {
 		return err
 	}
-	if err := s.authorizeEC2(r, "AccountAttributes", "Addresses", "InternetGateways", "SecurityGroups", "Subnets", "Vpcs"); err != nil {
+	if err := s.authorizeEC2(r, "DescribeAccountAttributes", "DescribeAddresses", "DescribeInternetGateways",
+		"DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs", "GetSecurityGroupsForVpc"); err != nil {
 		return err
 	}
 	return s.link(r)

@@ -39,7 +39,7 @@ func (s *Service) createTargetGroup(_ context.Context, r *gateway.Request) (any,
 	if err := s.authorizeNew(r, "CreateTargetGroup", arn, nil, arn, tags, nil); err != nil {
 		return nil, err
 	}
-	if err := s.authorizeEC2(r, "InternetGateways", "Vpcs"); err != nil {
+	if err := s.authorizeEC2(r, "DescribeInternetGateways", "DescribeVpcs"); err != nil {
 		return nil, err
 	}
 	settings, err := in.settings()

@@ -27,12 +27,8 @@ const prefix = "arn:aws:elasticloadbalancing:us-east-1:000000000000:"
 // policy is what a function that makes and removes load balancers of one stack
 // needs, and nothing more.
 func policy() []statement {
-	ec2 := func(names ...string) []string {
-		for i, n := range names {
-			names[i] = "ec2:Describe" + n
-		}
-		return names
-	}
+	ec2 := []string{"ec2:DescribeAccountAttributes", "ec2:DescribeAddresses", "ec2:DescribeInternetGateways", "ec2:DescribeSecurityGroups",
+		"ec2:DescribeSubnets", "ec2:DescribeVpcs", "ec2:DescribeInstances", "ec2:GetSecurityGroupsForVpc"}
 	tagged := func(kind string) map[string]map[string]string {
 		return map[string]map[string]string{"StringEquals": {"aws:" + kind + "Tag/stack": "s1"}}
 	}
@@ -57,7 +53,7 @@ func policy() []statement {
 		{"delete", "Allow", []string{"elasticloadbalancing:DeleteLoadBalancer"}, prefix + "loadbalancer/app/fl-*/*", tagged("Resource")},
 		{"delete-listener", "Allow", []string{"elasticloadbalancing:DeleteListener"}, prefix + "listener/app/fl-*/*/*", tagged("Resource")},
 		{"describe", "Allow", []string{"elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTags", "elasticloadbalancing:DescribeTargetHealth"}, "*", nil},
-		{"ec2", "Allow", ec2("AccountAttributes", "Addresses", "InternetGateways", "SecurityGroups", "Subnets", "Vpcs", "Instances"), "*", nil},
+		{"ec2", "Allow", ec2, "*", nil},
 		{"linked", "Allow", []string{"iam:CreateServiceLinkedRole"}, "arn:aws:iam::000000000000:role/aws-service-role/elasticloadbalancing.amazonaws.com/AWSServiceRoleForElasticLoadBalancing",
 			map[string]map[string]string{"StringEquals": {"iam:AWSServiceName": "elasticloadbalancing.amazonaws.com"}}},
 	}

@@ -49,7 +49,7 @@ func (s *Service) registerTargets(_ context.Context, r *gateway.Request) (any, e
 	if err := s.authorize(r, "RegisterTargets", in.TargetGroupArn, known, nil); err != nil {
 		return nil, err
 	}
-	if err := s.authorizeEC2(r, "Instances", "InternetGateways", "Subnets", "Vpcs"); err != nil {
+	if err := s.authorizeEC2(r, "DescribeInstances", "DescribeInternetGateways", "DescribeSubnets", "DescribeVpcs"); err != nil {
 		return nil, err
 	}
 	if g == nil {
