@@ -104,6 +104,7 @@ func TestUnmodifiedCLI(t *testing.T) {
 				t.Parallel() // two executions in one account, as on AWS
 				c.refusals(t)
 				c.smoke(t, s, "smoke-"+name)
+				c.balanced(t, s, "balanced-"+name)
 				c.abort(t, s, "abort-"+name)
 			})
 		}
