@@ -82,7 +82,7 @@ func parseOptions(contexts map[string]any) (options, error) {
 		}
 		sorted := slices.Sorted(slices.Values(o.subnetIDs))
 		if distinct := len(slices.Compact(sorted)); distinct < len(o.subnetIDs) || distinct < 2 {
-			mistake("context subnetIds=%s: want at least two different subnets, in two zones: a load balancer takes no fewer", ids)
+			mistake("context subnetIds=%s: want at least two different subnets, each in a zone of its own: a load balancer takes no others", ids)
 		}
 	}
 	if o.vpcID != "" && o.subnetIDs == nil {

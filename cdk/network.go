@@ -59,8 +59,8 @@ func ownVPC(stack awscdk.Stack) awsec2.IVpc {
 // account while the template is made. What the stack cannot see, the note tells.
 func givenVPC(stack awscdk.Stack, o options) awsec2.IVpc {
 	awscdk.Annotations_Of(stack).AddInfo(jsii.String("the given VPC needs an S3 gateway endpoint in the route tables of the given subnets: " +
-		"functions there have no other way to the results. The subnets must be in at least two zones, " +
-		"have a route to an internet gateway and give instances public addresses."))
+		"functions there have no other way to the results. Each subnet must be in a zone of its own, which a load balancer asks for, " +
+		"have a route to an internet gateway and give instances public addresses. The VPC must resolve names."))
 	var subnets, zones []*string
 	for i, id := range o.subnetIDs {
 		subnets = append(subnets, jsii.String(id))

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -126,5 +127,22 @@ func TestWhatPlanIsTold(t *testing.T) {
 	}
 	if !maps.Equal(got, want) {
 		t.Errorf("Plan's environment:\n got %v\nwant %v", got, want)
+	}
+}
+
+// TestEnvironmentsFit: names and values of a function's variables are 4 KB at the
+// most (Lambda quotas). What the deployment fills in is an id or a name, of 64
+// characters or fewer but for few; a program's key is a hash of 64.
+func TestEnvironmentsFit(t *testing.T) {
+	filled := regexp.MustCompile(`\$\{[^}]*\}|assets/[a-z0-9-]+`)
+	for step, function := range parse(t).steps() {
+		size := 0
+		variables, _ := at(function.Properties, "Environment", "Variables").(map[string]any)
+		for name, value := range variables {
+			size += len(name) + len(filled.ReplaceAllString(text(value), strings.Repeat("x", 64)))
+		}
+		if size == 0 || size > 4096 {
+			t.Errorf("%s: about %d bytes of variables", step, size)
+		}
 	}
 }
