@@ -37,8 +37,7 @@ func balanceGrants(stack string) []grant {
 			because("only what the same call makes"),
 		allow("elasticloadbalancing:RegisterTargets", "elasticloadbalancing:ModifyTargetGroupAttributes").on(targetGroupARN()).
 			when("StringEquals", "aws:ResourceTag/"+stackTag, stack).because(balancedLater),
-		allow("elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeTargetGroups",
-			"elasticloadbalancing:DescribeListeners", "elasticloadbalancing:DescribeRules").onAll().because(noResource),
+		allow("elasticloadbalancing:DescribeLoadBalancers", "elasticloadbalancing:DescribeRules").onAll().because(noResource),
 		// Elastic Load Balancing asks EC2 as the caller ("Elastic Load Balancing API
 		// permissions", for CreateLoadBalancer, CreateTargetGroup and RegisterTargets;
 		// kubernetes-sigs/aws-load-balancer-controller issues 748 and 3917 show the

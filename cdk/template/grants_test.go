@@ -79,8 +79,7 @@ var grants = map[string][]string{
 		"elasticloadbalancing:AddTags on " + balancer + "," + target + "," + listener + "," + rule +
 			" if StringEquals elasticloadbalancing:CreateAction [CreateLoadBalancer,CreateTargetGroup,CreateListener,CreateRule]",
 		"elasticloadbalancing:RegisterTargets,elasticloadbalancing:ModifyTargetGroupAttributes on " + target + tagged,
-		"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeTargetGroups," +
-			"elasticloadbalancing:DescribeListeners,elasticloadbalancing:DescribeRules on *",
+		"elasticloadbalancing:DescribeLoadBalancers,elasticloadbalancing:DescribeRules on *",
 		"ec2:DescribeAccountAttributes,ec2:DescribeAddresses,ec2:DescribeInternetGateways,ec2:DescribeSecurityGroups," +
 			"ec2:DescribeSubnets,ec2:DescribeVpcs,ec2:DescribeInstances,ec2:GetSecurityGroupsForVpc on *",
 		"iam:CreateServiceLinkedRole on arn:${AWS::Partition}:iam::${AWS::AccountId}:role/aws-service-role/" +
