@@ -102,6 +102,12 @@ func shorten(v any) {
 	}
 }
 
+// quiet takes out the rule that tells the sweep of executions that ended badly.
+func (d document) quiet() {
+	delete(d["Resources"].(map[string]any), "EndedBadly")
+	delete(d["Resources"].(map[string]any), "EndedBadlyPermission")
+}
+
 // statement is one statement of a role's policies.
 type statement struct {
 	Role    string // "plan", …: the function whose role it is; else the role's logical id without its hash
@@ -164,6 +170,8 @@ func (d document) statements() []statement {
 				for _, action := range a {
 					one.Actions = append(one.Actions, action.(string))
 				}
+			case []string: // as lose leaves it
+				one.Actions = a
 			}
 			all = append(all, one)
 		}
@@ -187,6 +195,26 @@ func (d document) statements() []statement {
 // remove takes a statement out of its policy.
 func (s statement) remove() {
 	s.holder["Statement"] = slices.Delete(slices.Clone(s.holder["Statement"].([]any)), s.index, s.index+1)
+}
+
+// lose takes out the statement of a name, or of a name such as "ready:
+// ec2:DescribeInstances" that one action, and gives whose it was and what. It is
+// nothing if no statement is named so.
+func (d document) lose(name string) (role string, actions []string) {
+	for _, s := range d.statements() {
+		if s.name() == name {
+			s.remove()
+			return s.Role, s.Actions
+		}
+	}
+	role, action, _ := strings.Cut(name, ": ")
+	for _, s := range d.statements() {
+		if s.Role == role && len(s.Actions) > 1 && slices.Contains(s.Actions, action) {
+			s.holder["Statement"].([]any)[s.index].(map[string]any)["Action"] = slices.DeleteFunc(slices.Clone(s.Actions), func(a string) bool { return a == action })
+			return role, []string{action}
+		}
+	}
+	return "", nil
 }
 
 // without takes out every statement that the test names.
