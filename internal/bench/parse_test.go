@@ -23,6 +23,9 @@ func TestEmptyPlanIsLab(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("{} = %+v\nlab = %+v", got, want)
 	}
+	if proxy := got.Proxy.InstanceType; proxy == got.Clusters[0].InstanceType || proxy == got.Clusters[1].InstanceType {
+		t.Errorf("the proxy is a %s, as its nodes are: it would be what is measured", proxy)
+	}
 }
 
 func TestParsedPlanParsesToItself(t *testing.T) {
