@@ -161,7 +161,7 @@ func TestProgressNamesStateBlockAndRest(t *testing.T) {
 	}
 	p.see(types.HistoryEvent{MapIterationStartedEventDetails: iteration(3)})
 	enter("Shards")
-	says(fmt.Sprintf("block 2/5 · %s · Shards", plan.Trials()[3].Arm), "7 of 10 trials left, about 15 s", "██████░")
+	says(fmt.Sprintf("block 2/5 · %s · sending", plan.Trials()[3].Arm), "7 of 10 trials left, about 15 s", "██████░")
 	if got := p.line(60); !strings.HasPrefix(got, "7 of 10 trials left, about 15 s · block 2/5") || len([]rune(got)) > 60 {
 		t.Errorf("in a narrow terminal %q does not say what is left and where the run is", got)
 	}
