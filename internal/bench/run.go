@@ -153,6 +153,7 @@ type Balancer struct {
 	DNSName   string     `json:"dnsName"`
 	Created   time.Time  `json:"created"`
 	Listeners []Listener `json:"listeners"` // one an alb target of the plan, in its order
+	Failed    string     `json:"failed,omitempty"` // why the rest will not be created
 }
 
 // Listener is the way in for one algorithm.

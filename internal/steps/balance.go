@@ -67,8 +67,14 @@ func (b *Balance) Create(ctx context.Context, run string) (BalanceOut, error) {
 	} else if had != nil && complete(*had, r.Plan) {
 		return BalanceOut{Created: true}, nil
 	}
-	c := &creation{Balance: b, record: r}
-	err = c.all(ctx)
+	c := &creation{Balance: b, record: r, made: bench.Balancer{Listeners: []bench.Listener{}}}
+	if err = c.all(ctx); err != nil && !errors.As(err, new(*Cancelled)) {
+		// The machine does not try again. Who waits for the parts should not wait on.
+		c.made.Failed = err.Error()
+		if failed := putJSON(context.WithoutCancel(ctx), b.Store, bench.RunKeys{Run: run}.Balancer(), c.made); failed != nil {
+			return BalanceOut{}, errors.Join(err, failed)
+		}
+	}
 	switch {
 	case errors.Is(err, ErrBalancerQuota):
 		return BalanceOut{}, &BalancerQuotaExceeded{Err: err}

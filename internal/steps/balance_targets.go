@@ -107,6 +107,9 @@ func (b *Balance) parts(ctx context.Context, r bench.RunRecord) (bench.Balancer,
 	var made bench.Balancer
 	err := poll(ctx, func(ctx context.Context) (bool, error) {
 		had, err := balancerRecord(ctx, b.Store, r.Run)
+		if err == nil && had != nil && had.Failed != "" {
+			err = &BalancerIncomplete{Run: r.Run}
+		}
 		if err != nil || had == nil || !complete(*had, r.Plan) {
 			return false, err
 		}

@@ -292,6 +292,29 @@ func TestBalanceRegisterGivesUp(t *testing.T) {
 	})
 }
 
+// What was created before a failure is recorded, and nobody waits for the rest.
+func TestBalanceRegisterHearsOfAFailedCreation(t *testing.T) {
+	for _, call := range []string{"create load-balancer", "create target-group"} {
+		synctest.Test(t, func(t *testing.T) {
+			m, c, e := planned(t, balancedPlan), newCloud(), newELB()
+			launched(t, m, c)
+			e.fail[call] = errors.New("refused")
+			b := &Balance{Store: m, Balancers: e}
+			if _, err := b.Create(t.Context(), "r"); err == nil {
+				t.Fatalf("%s was not refused; calls %v", call, e.calls)
+			}
+			made := read[bench.Balancer](t, m, keysOfR.Balancer())
+			if !strings.Contains(made.Failed, "refused") || (made.ARN == "") != (call == "create load-balancer") {
+				t.Errorf("%s failed, and the record is %+v", call, made)
+			}
+			began := time.Now()
+			if _, err := b.Register(t.Context(), "r", "one"); !isOwn[*BalancerIncomplete](err) || time.Since(began) > time.Second {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		})
+	}
+}
+
 func TestReadyWaitsForTargetHealth(t *testing.T) {
 	for _, tc := range []struct {
 		why  string

@@ -60,7 +60,7 @@ func newBalancerEnding(cloud BalancerEnder, k known) *balancerEnding {
 			}
 		}
 	}
-	if b := k.balancer; b != nil {
+	if b := k.balancer; b != nil && b.ARN != "" {
 		e.start = b.Created
 		e.parts[b.ARN] = &part{kind: bench.KindLoadBalancer, group: bench.ALBGroup, created: b.Created}
 		for _, l := range b.Listeners {

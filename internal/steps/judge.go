@@ -153,7 +153,9 @@ func (j *Judge) gather(ctx context.Context, in JudgeIn) (report.Input, error) {
 		if err != nil {
 			return report.Input{}, err
 		}
-		evidence.Balancer = &balancer
+		if balancer.ARN != "" { // else there was none to pay for
+			evidence.Balancer = &balancer
+		}
 	}
 	if slices.Contains(present, keys.Cancelled()) {
 		why, err := j.Store.Get(ctx, keys.Cancelled())
