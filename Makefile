@@ -54,8 +54,13 @@ golden: ## Renew the golden files: templates (needs Node.js), plan schema
 synth: ## Synthesize what cdk deploy creates; a warning fails (needs Node.js)
 	npx --yes aws-cdk@2.1148.1 synth --quiet --strict
 
+# Up to Go 1.26 a run may end in "context deadline exceeded" as its time is up,
+# without having found anything (go.dev/issue/75804): that is no failure.
 .PHONY: fuzz
 fuzz: ## Fuzz each decoder for ten seconds
 	@for t in $$(grep -rlE '^func Fuzz' --include='*_test.go' .); do \
 	  for f in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*).*/\1/p' $$t); do \
-	    echo "$$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s ./$$(dirname $$t) || exit 1; done; done
+	    echo "$$f"; log=$$(go test -run '^$$' -fuzz "^$$f$$" -fuzztime 10s ./$$(dirname $$t) 2>&1) || case "$$log" in \
+	      *"Failing input"*) echo "$$log"; exit 1;; \
+	      *"context deadline exceeded"*) echo "  its end met go.dev/issue/75804, nothing failed";; \
+	      *) echo "$$log"; exit 1;; esac; done; done
