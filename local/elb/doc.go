@@ -17,6 +17,7 @@
 //   - With no healthy target, requests go to all that are initial or unhealthy.
 //   - Round robin counts over the eligible targets; one that becomes healthy
 //     comes in at its place in the order of registration.
+//   - Of several targets with the fewest requests in flight, one is drawn.
 //   - A request to a target over a connection that the target has just closed is
 //     sent again over a new one if it may be (GET without a body): that is what
 //     Go's client does. AWS may answer 502.
@@ -29,7 +30,9 @@
 // attributes.go lists, targets other than instances. WebSocket upgrades are
 // answered with 501. Limits are those that a request states (names, values,
 // tags), not an account's quotas. A load balancer makes no network interfaces:
-// its subnets and security groups can be deleted under it.
+// its subnets and security groups can be deleted under it. Rules of security
+// groups stop no packet here, to a load balancer or from it. Informational
+// answers of a target (1xx) and trailers are not passed on.
 //
 // # Permissions
 //

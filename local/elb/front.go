@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,13 @@ func (b *back) close() {
 		f.wait()
 	}
 	b.forget()
+}
+
+// drop forgets a front that is closed and waited for.
+func (b *back) drop(f *front) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fronts = slices.DeleteFunc(b.fronts, func(o *front) bool { return o == f })
 }
 
 // front is a listener as clients meet it. open, serve and close are called in

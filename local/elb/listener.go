@@ -80,6 +80,7 @@ func (s *Service) createListener(_ context.Context, r *gateway.Request) (any, er
 	if err := l.check(); err != nil {
 		s.forget(l)
 		s.settle()
+		b.back.drop(l.front)
 		return nil, err
 	}
 	return listenerList{[]listenerItem{l.show()}}, nil
@@ -130,6 +131,7 @@ func (s *Service) deleteListener(_ context.Context, r *gateway.Request) (any, er
 	s.settle()
 	s.mu.Unlock()
 	l.front.wait()
+	l.balancer.back.drop(l.front)
 	return nil, nil
 }
 

@@ -55,16 +55,20 @@ func (p *pool) choose() *endpoint {
 	return all[(p.turn.Add(1)-1)%uint64(len(all))]
 }
 
-// leastLoaded starts to look at another target each time, so that equals take
-// turns.
+// leastLoaded draws among those with the fewest requests in flight, each as
+// likely as the other: to start the search at another target each time would
+// give the one behind a busy target that one's share as well.
 func (p *pool) leastLoaded(all []*endpoint) *endpoint {
-	from := p.turn.Add(1) - 1
 	var best *endpoint
-	least := int64(math.MaxInt64)
-	for i := range uint64(len(all)) {
-		e := all[(from+i)%uint64(len(all))]
-		if n := e.outstanding.Load(); n < least {
-			best, least = e, n
+	least, equals := int64(math.MaxInt64), 0
+	for _, e := range all {
+		switch n := e.outstanding.Load(); {
+		case n < least:
+			best, least, equals = e, n, 1
+		case n == least:
+			if equals++; rand.IntN(equals) == 0 {
+				best = e
+			}
 		}
 	}
 	return best

@@ -15,11 +15,7 @@ import (
 
 // ServeHTTP answers one request: by a fixed response, or by a target.
 func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.RawPath // patterns are compared with what was sent
-	if path == "" {
-		path = r.URL.Path
-	}
-	to := f.routes.Load().find(path)
+	to := f.routes.Load().find(r.URL.EscapedPath()) // patterns are compared with what was sent
 	switch {
 	case to.group == nil:
 		to.answer(w)

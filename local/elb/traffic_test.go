@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -52,7 +53,7 @@ func TestLeastOutstandingAvoidsTheBusyTarget(t *testing.T) {
 		t.Errorf("%s had a request in flight and got %d of 20 more", busy, got[busy])
 	}
 	if got := spread(t, s.url+"/app", 20); got["i-a"] == 0 || got["i-b"] == 0 {
-		t.Errorf("targets with as many requests do not take turns: %v", got)
+		t.Errorf("one of two idle targets gets all: %v", got)
 	}
 }
 
@@ -361,5 +362,19 @@ func TestBrokenBodyIsSeen(t *testing.T) {
 	defer response.Body.Close()
 	if n, err := io.Copy(io.Discard, response.Body); err == nil {
 		t.Errorf("%d bytes, and no error", n)
+	}
+}
+
+// A pattern is compared with the path as it was sent: an escaped character is
+// three, not one.
+func TestPatternsMeetThePathAsSent(t *testing.T) {
+	f := newFront("", 80, newBack())
+	f.routes.Store(&routes{rules: []route{{patterns: []string{"/a?b"}, status: 200}}, fallback: route{status: 404}})
+	for path, want := range map[string]int{"/a-b": 200, "/a%20b": 404, "/a%2Fb": 404, "/a%2Db": 404} {
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 )
@@ -119,6 +120,54 @@ func TestWeightedChoice(t *testing.T) {
 	}{{0, true, "a"}, {.79, true, "a"}, {.81, true, "b"}, {.9999999, true, "b"}, {.49, false, "a"}, {.51, false, "b"}} {
 		if got := weightedChoice(all, test.mitigate, test.at); got.addr != test.want {
 			t.Errorf("at %v (mitigate %v): %s", test.at, test.mitigate, got.addr)
+		}
+	}
+}
+
+// A busy target's share goes to all others alike, not to its neighbour.
+func TestLeastLoadedSharesAmongEquals(t *testing.T) {
+	p := &pool{}
+	all := []*endpoint{newEndpoint("busy"), newEndpoint("b"), newEndpoint("c"), newEndpoint("d")}
+	all[0].outstanding.Store(3)
+	got := map[string]int{}
+	for range 9000 {
+		got[p.leastLoaded(all).addr]++
+	}
+	for _, e := range all[1:] { // five standard deviations are 224
+		if n := got[e.addr]; n < 2776 || n > 3224 {
+			t.Errorf("9000 choices among three equals: %v", got)
+		}
+	}
+	if got["busy"] != 0 {
+		t.Errorf("the busy target was chosen: %v", got)
+	}
+}
+
+// Every target gets its turn as often, however many ask at once.
+func TestRoundRobinIsFairAtOnce(t *testing.T) {
+	p := &pool{}
+	p.set(algorithm{})
+	all := []*endpoint{newEndpoint("a"), newEndpoint("b"), newEndpoint("c")}
+	p.members.Store(&all)
+	const askers, each = 8, 3000
+	counts := make([]map[string]int, askers)
+	var wait sync.WaitGroup
+	for i := range askers {
+		counts[i] = map[string]int{}
+		wait.Go(func() {
+			for range each {
+				counts[i][p.choose().addr]++
+			}
+		})
+	}
+	wait.Wait()
+	for _, e := range all {
+		sum := 0
+		for _, c := range counts {
+			sum += c[e.addr]
+		}
+		if sum != askers*each/len(all) {
+			t.Errorf("%s was chosen %d times of %d", e.addr, sum, askers*each)
 		}
 	}
 }
