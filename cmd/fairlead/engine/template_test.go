@@ -197,9 +197,10 @@ func (s statement) remove() {
 	s.holder["Statement"] = slices.Delete(slices.Clone(s.holder["Statement"].([]any)), s.index, s.index+1)
 }
 
-// lose takes out the statement of a name, or of a name such as "ready:
-// ec2:DescribeInstances" that one action, and gives whose it was and what. It is
-// nothing if no statement is named so.
+// lose takes out the statement of a name, or of a name such as "setup:
+// ssm:DescribeInstanceInformation" that one action, and gives whose it was and
+// what. It is nothing if no statement is named so. The word "alone" behind a
+// statement's first action tells that action from the statement.
 func (d document) lose(name string) (role string, actions []string) {
 	for _, s := range d.statements() {
 		if s.name() == name {
@@ -207,7 +208,7 @@ func (d document) lose(name string) (role string, actions []string) {
 			return s.Role, s.Actions
 		}
 	}
-	role, action, _ := strings.Cut(name, ": ")
+	role, action, _ := strings.Cut(strings.TrimSuffix(name, " alone"), ": ")
 	for _, s := range d.statements() {
 		if s.Role == role && len(s.Actions) > 1 && slices.Contains(s.Actions, action) {
 			s.holder["Statement"].([]any)[s.index].(map[string]any)["Action"] = slices.DeleteFunc(slices.Clone(s.Actions), func(a string) bool { return a == action })
