@@ -24,9 +24,18 @@ type gate struct {
 
 	mu    sync.Mutex
 	holds []*hold
-	under map[string]event // way of events that a function has, by request id
-	idle  *sync.Cond       // under has changed
+	calls map[string]*call // what the functions have not answered, by request id
+	idle  *sync.Cond       // calls has changed
 }
+
+// call is an event and what keeps it.
+type call struct {
+	event
+	by []*hold
+}
+
+// kept tells whether the function does not have its event yet.
+func (c *call) kept() bool { return slices.ContainsFunc(c.by, func(h *hold) bool { return !h.open }) }
 
 // event is what a function is asked, as far as it tells calls apart.
 type event struct {
@@ -38,18 +47,33 @@ type event struct {
 // hold keeps the events that match it until it is released.
 type hold struct {
 	match    func(event) bool
-	reached  chan struct{} // closed when the first event is kept
-	once     sync.Once
-	released chan struct{}
+	wait     int           // for so many events, and one if it is 0
+	reached  chan struct{} // closed when they are kept
+	open     bool          // under the gate's mu: the events are let through
+	released chan struct{} // closed then
+	kept     int           // events so far, under the gate's mu
 }
 
-func (h *hold) release() { close(h.released) }
+func (g *gate) release(h *hold) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !h.open {
+		h.open = true
+		close(h.released)
+	}
+}
 
 func newGate(t *testing.T) *gate {
-	g := &gate{t: t, under: map[string]event{}}
+	g := &gate{t: t, calls: map[string]*call{}}
 	g.idle = sync.NewCond(&g.mu)
 	g.Server = httptest.NewServer(g)
-	t.Cleanup(g.Close)
+	t.Cleanup(func() {
+		for _, h := range g.holds {
+			g.release(h)
+		}
+		g.CloseClientConnections() // of functions that wait for their next event
+		g.Close()
+	})
 	return g
 }
 
@@ -66,14 +90,15 @@ func (g *gate) hold(match func(event) bool) *hold {
 	return h
 }
 
-// settled waits until no function has an event that matches.
+// settled waits until every function has answered its events that match, but
+// for those that are kept from it. One that never answers is ended by its time.
 func (g *gate) settled(match func(event) bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for {
 		busy := false
-		for _, e := range g.under {
-			busy = busy || match(e)
+		for _, c := range g.calls {
+			busy = busy || !c.kept() && match(c.event)
 		}
 		if !busy {
 			return
@@ -115,7 +140,7 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(content)
 	if parts := strings.Split(to, "/"); r.Method == http.MethodPost && len(parts) > 2 {
 		g.mu.Lock()
-		delete(g.under, parts[len(parts)-2]) // …/invocation/<id>/response or …/error
+		delete(g.calls, parts[len(parts)-2]) // …/invocation/<id>/response or …/error
 		g.mu.Unlock()
 		g.idle.Broadcast()
 	}
@@ -130,14 +155,19 @@ func (g *gate) keep(handler, id string, payload []byte) {
 	if e.Run == "" && e.Execution != "" {
 		e.Run = bench.RunID(e.Execution)
 	}
+	c := &call{event: e}
 	g.mu.Lock()
-	g.under[id] = e
-	holds := slices.Clone(g.holds)
-	g.mu.Unlock()
-	for _, h := range holds {
+	g.calls[id] = c
+	for _, h := range g.holds {
 		if h.match(e) {
-			h.once.Do(func() { close(h.reached) })
-			<-h.released
+			c.by = append(c.by, h)
+			if h.kept++; h.kept == max(1, h.wait) {
+				close(h.reached)
+			}
 		}
+	}
+	g.mu.Unlock()
+	for _, h := range c.by {
+		<-h.released
 	}
 }
