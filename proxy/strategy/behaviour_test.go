@@ -18,7 +18,7 @@ func play(s Strategy, requests int, every time.Duration, ns []Node, answer func(
 		for len(ends) > 0 && ends[0].at <= at {
 			e := heap.Pop(&ends).(end)
 			ns[e.node].InFlight--
-			s.Done(epoch.Add(e.at), Outcome{ns[e.node].ID, e.latency, e.result})
+			s.Done(epoch.Add(e.at), Outcome{Node: ns[e.node].ID, Latency: e.latency, Result: e.result})
 		}
 		k := s.Pick(epoch.Add(at), ns)
 		count[k]++
@@ -120,15 +120,15 @@ func TestPeakEWMACost(t *testing.T) {
 		}
 	}
 	ms, sec := time.Millisecond, time.Second
-	s.Done(at(0), Outcome{"a", 100 * ms, Success})
+	s.Done(at(0), Outcome{Node: "a", Latency: 100 * ms, Result: Success})
 	want("first answer", 0, 100*ms)
 	want("decays by e over τ while nothing is heard", 10*sec, time.Duration(100*float64(ms)/math.E))
-	s.Done(at(10*sec), Outcome{"a", 20 * ms, Success})
+	s.Done(at(10*sec), Outcome{Node: "a", Latency: 20 * ms, Result: Success})
 	mixed := 100*float64(ms)/math.E + 20*float64(ms)*(1-1/math.E)
 	want("comes down by the time that has passed", 10*sec, time.Duration(mixed))
-	s.Done(at(10*sec), Outcome{"a", 300 * ms, Success})
+	s.Done(at(10*sec), Outcome{Node: "a", Latency: 300 * ms, Result: Success})
 	want("jumps to a peak", 10*sec, 300*ms)
-	s.Done(at(10*sec), Outcome{"a", 9 * sec, Failure})
+	s.Done(at(10*sec), Outcome{Node: "a", Latency: 9 * sec, Result: Failure})
 	want("a failure slower than the penalty costs its time", 10*sec, 9*sec)
 }
 
@@ -136,7 +136,7 @@ func TestPeakEWMACost(t *testing.T) {
 func TestPeakEWMAForgetsTheGone(t *testing.T) {
 	s := newPeakEWMA(options(1))
 	for i := range 10_000 {
-		s.Done(epoch.Add(time.Duration(i)*time.Second), Outcome{strings.Repeat("x", i%5_000), time.Millisecond, Success})
+		s.Done(epoch.Add(time.Duration(i)*time.Second), Outcome{Node: strings.Repeat("x", i%5_000), Latency: time.Millisecond, Result: Success})
 	}
 	// 100 s of memory, swept every 100 s, at one node a second.
 	if len(s.costs) > 201 {
@@ -148,7 +148,7 @@ func TestPeakEWMAForgetsTheGone(t *testing.T) {
 func TestPeakEWMADrawsTwoOfMany(t *testing.T) {
 	s, ns := make1(t, "peak-ewma", 1), nodes(make([]int, scanAtMost+4)...)
 	for i := range ns {
-		s.Done(epoch, Outcome{ns[i].ID, time.Duration(i+1) * time.Millisecond, Success})
+		s.Done(epoch, Outcome{Node: ns[i].ID, Latency: time.Duration(i+1) * time.Millisecond, Result: Success})
 	}
 	count := make([]int, len(ns))
 	for range 20_000 {

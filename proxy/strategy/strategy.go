@@ -17,7 +17,8 @@ import (
 // Node is what a strategy may know of a node at the moment of a decision.
 type Node struct {
 	ID       string
-	Weight   float64       // capacity relative to the other nodes; 1 unless told otherwise, never 0
+	Weight   float64       // capacity relative to the other nodes; 1 unless told otherwise, never 0; includes Ramp
+	Ramp     float64       // in slow start the share of its usual traffic that a node gets, above 0 and below 1; 0: it is not in slow start
 	InFlight int           // requests that this proxy has sent to the node and has no answer to yet
 	Probed   time.Duration // latency of the last health probe that passed; 0: none has
 }
@@ -38,6 +39,7 @@ type Outcome struct {
 	Node    string        // its ID
 	Latency time.Duration // from the choice of the node to the end of its answer
 	Result  Result
+	Load    Load // what the node said of itself in its answer, if anything
 }
 
 // Strategy chooses nodes for one cluster. It need not be safe for concurrent

@@ -73,23 +73,23 @@ func TestPick(t *testing.T) {
 		{"asked and silent is worse than idle", "peak-ewma", nil, nodes(1, 0), "b"},
 		{"all silent: the fewest asked", "peak-ewma", nil, nodes(3, 2, 4), "b"},
 		{"5 ms is less than 10 ms", "peak-ewma",
-			answered(Outcome{"a", 10 * ms, Success}, Outcome{"b", 5 * ms, Success}), nodes(0, 0), "b"},
+			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}, Outcome{Node: "b", Latency: 5 * ms, Result: Success}), nodes(0, 0), "b"},
 		{"10 ms × 1 is less than 5 ms × 3", "peak-ewma",
-			answered(Outcome{"a", 10 * ms, Success}, Outcome{"b", 5 * ms, Success}), nodes(0, 2), "a"},
+			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}, Outcome{Node: "b", Latency: 5 * ms, Result: Success}), nodes(0, 2), "a"},
 		{"a fast failure costs the penalty", "peak-ewma",
-			answered(Outcome{"a", 10 * ms, Success}, Outcome{"b", 1 * ms, Failure}), nodes(9, 0), "a"},
+			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}, Outcome{Node: "b", Latency: 1 * ms, Result: Failure}), nodes(9, 0), "a"},
 		{"one slow answer counts at once", "peak-ewma",
-			answered(Outcome{"a", 1 * ms, Success}, Outcome{"a", 90 * ms, Success}, Outcome{"b", 50 * ms, Success}), nodes(0, 0), "b"},
+			answered(Outcome{Node: "a", Latency: 1 * ms, Result: Success}, Outcome{Node: "a", Latency: 90 * ms, Result: Success}, Outcome{Node: "b", Latency: 50 * ms, Result: Success}), nodes(0, 0), "b"},
 		{"given up after 90 ms is slower than 50 ms", "peak-ewma",
-			answered(Outcome{"a", 1 * ms, Success}, Outcome{"a", 90 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(0, 0), "b"},
+			answered(Outcome{Node: "a", Latency: 1 * ms, Result: Success}, Outcome{Node: "a", Latency: 90 * ms, Result: Abandoned}, Outcome{Node: "b", Latency: 50 * ms, Result: Success}), nodes(0, 0), "b"},
 		{"given up at once says nothing good", "peak-ewma",
-			answered(Outcome{"a", 90 * ms, Success}, Outcome{"a", 1 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(0, 0), "b"},
+			answered(Outcome{Node: "a", Latency: 90 * ms, Result: Success}, Outcome{Node: "a", Latency: 1 * ms, Result: Abandoned}, Outcome{Node: "b", Latency: 50 * ms, Result: Success}), nodes(0, 0), "b"},
 		{"asked and silent counts as the slowest that answered", "peak-ewma",
-			answered(Outcome{"a", 10 * ms, Success}), nodes(3, 1), "b"},
+			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}), nodes(3, 1), "b"},
 		{"and is loaded no more than that one", "peak-ewma",
-			answered(Outcome{"a", 10 * ms, Success}), nodes(1, 2), "a"},
+			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}), nodes(1, 2), "a"},
 		{"given up is not an answer", "peak-ewma",
-			answered(Outcome{"a", 1 * ms, Abandoned}, Outcome{"b", 50 * ms, Success}), nodes(1, 0), "b"},
+			answered(Outcome{Node: "a", Latency: 1 * ms, Result: Abandoned}, Outcome{Node: "b", Latency: 50 * ms, Result: Success}), nodes(1, 0), "b"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.rule+"/"+tt.why, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestPickIsDeterministic(t *testing.T) {
 				picks = append(picks, k)
 				ns[k].InFlight = i % 7
 				now = now.Add(time.Duration(i) * time.Microsecond)
-				s.Done(now, Outcome{ns[k].ID, time.Duration(i) * time.Millisecond, Result(i % 3)})
+				s.Done(now, Outcome{Node: ns[k].ID, Latency: time.Duration(i) * time.Millisecond, Result: Result(i % 3)})
 			}
 			return picks
 		}
@@ -212,7 +212,7 @@ func TestFirstAnswerDoesNotDrawTheBurst(t *testing.T) {
 		asked[n]++
 		if i == 40 {
 			ns[0].InFlight--
-			s.Done(epoch, Outcome{ns[0].ID, 2 * time.Millisecond, Success})
+			s.Done(epoch, Outcome{Node: ns[0].ID, Latency: 2 * time.Millisecond, Result: Success})
 		}
 	}
 	for i, n := range asked {
@@ -249,7 +249,7 @@ func BenchmarkPick(b *testing.B) {
 			for b.Loop() {
 				k := s.Pick(now, ns)
 				now = now.Add(time.Microsecond)
-				s.Done(now, Outcome{ns[k].ID, time.Millisecond, Success})
+				s.Done(now, Outcome{Node: ns[k].ID, Latency: time.Millisecond, Result: Success})
 			}
 		})
 	}
