@@ -1,6 +1,9 @@
 package ec2
 
-import "net/netip"
+import (
+	"maps"
+	"net/netip"
+)
 
 // Location is where an instance stands, in whatever state, as other services of
 // the local cloud see it.
@@ -21,6 +24,16 @@ func (s *Service) Locate(id string) (Location, bool) {
 		return Location{}, false
 	}
 	return Location{State: i.state.Name, VPC: i.subnet.VPC, Subnet: i.subnet.id, Zone: i.zone, Addr: i.spec.Addr}, true
+}
+
+// Tags are an instance's, for as long as EC2 tells of it: also when it has ended.
+func (s *Service) Tags(id string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, ok := s.instances[id]; ok {
+		return maps.Clone(i.tags)
+	}
+	return nil
 }
 
 // Subnet finds a subnet.

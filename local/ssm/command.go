@@ -126,15 +126,16 @@ func (s *Service) forget() {
 }
 
 // targets authorises the call on each instance, then asks that each has an
-// agent: one without fails the whole call. mu is held.
+// agent: one without fails the whole call. An instance that has ended keeps its
+// tags for a while (EC2 user guide, "Terminate your instance"), so that it is told
+// that it has no agent. mu is held.
 func (s *Service) targets(r *gateway.Request, ids []string) error {
 	s.register()
 	for n, id := range ids {
 		if slices.Contains(ids[:n], id) {
 			return fail("DuplicateInstanceId", "The instance %s is named twice", id)
 		}
-		m, _ := s.config.Machines.Machine(id)
-		if err := r.Authorize("ssm:SendCommand", s.instanceARN(id), resourceTags(m.Tags)); err != nil {
+		if err := r.Authorize("ssm:SendCommand", s.instanceARN(id), resourceTags(s.config.Machines.Tags(id))); err != nil {
 			return err
 		}
 	}

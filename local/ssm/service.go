@@ -15,6 +15,7 @@ import (
 type Machines interface {
 	Machines() []ec2.Machine               // that are running
 	Machine(id string) (ec2.Machine, bool) // one of them
+	Tags(id string) map[string]string      // also of one that has ended lately
 }
 
 // Roles is what an agent does under its instance's role. *iam.Store is one.

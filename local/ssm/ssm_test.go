@@ -54,6 +54,15 @@ func (m *machines) Machine(id string) (ec2.Machine, bool) {
 	return ec2.Machine{}, false
 }
 
+func (m *machines) Tags(id string) map[string]string {
+	for _, one := range m.all {
+		if one.ID == id {
+			return one.Tags
+		}
+	}
+	return nil
+}
+
 const agentGrants = `[{"Effect":"Allow","Action":["ssm:UpdateInstanceInformation","ssmmessages:CreateControlChannel","ssmmessages:OpenControlChannel"],"Resource":"*"}]`
 
 const document = `{"schemaVersion":"2.2","description":"greets",
@@ -280,6 +289,16 @@ func TestSendNeedsDocumentAndTag(t *testing.T) {
 			wantError(t, err, "AccessDeniedException", "ssm:SendCommand")
 		}
 	}
+	// Who ends an instance does not take anybody's permission away.
+	c.putRole(t, "setup", "lambda.amazonaws.com", "["+doc+","+instance("mine")+"]")
+	keys, _, err := c.store.AssumeRole("arn:aws:iam::000000000000:role/setup", "test", "lambda.amazonaws.com", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.machines.all[0].Host.Kill()
+	<-c.machines.all[0].Host.Done()
+	_, err = c.client(keys).SendCommand(t.Context(), c.send("ada", ""))
+	wantError(t, err, "InvalidInstanceId", "not in a valid state")
 }
 
 func TestRegistrationNeedsTheRolesGrants(t *testing.T) {
