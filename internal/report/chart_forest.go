@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead/fairlead/internal/stat"
 )
 
-var metricNames = map[string]string{"p99": "p99 latency", "p50": "median latency", "mean": "mean latency", "rps": "throughput"}
+var metricNames = map[string]string{"p99": "p99 latency", "p50": "median latency", "mean": "average latency", "rps": "throughput"}
 
 // forestChart draws the comparisons of one pair of arms: a ratio and its 95 %
 // interval on each line, and the band within which a difference does not matter.

@@ -30,7 +30,7 @@ func environment(in Input) bench.Environment {
 			}
 		}
 	}
-	e.Note = note(e, in.Record.Plan) + otherArchitecture(e, in.Record.Plan)
+	e.Note = note(e, in.Record.Plan)
 	return e
 }
 
@@ -75,7 +75,7 @@ func otherArchitecture(e bench.Environment, p bench.Plan) string {
 	if len(other) > 1 {
 		is = "are"
 	}
-	return fmt.Sprintf(" %s %s %s on AWS; here the machine's own%s programs ran.", and(other), is, arch, strings.TrimRight(" "+here, " "))
+	return fmt.Sprintf("%s %s %s on AWS; here the machine's own%s programs ran, which says nothing of how %s does.", and(other), is, arch, strings.TrimRight(" "+here, " "), arch)
 }
 
 func typesOf(p bench.Plan, that func(bench.InstanceType) bool) []string {

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/fairlead/fairlead/internal/bench"
 	"github.com/fairlead/fairlead/internal/stat"
@@ -38,6 +39,11 @@ func HTML(r bench.Report) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+const (
+	longAnswer = 160 // characters; a longer one is set smaller
+	manyPairs  = 6   // more are folded up to their headings
+)
+
 // page is what the template shows: everything is text already.
 type page struct {
 	Style      template.CSS
@@ -45,10 +51,13 @@ type page struct {
 	Local      bool
 	Stamp      string // the environment in a few words
 	Answer     string // the headline without the place, which the stamp says
+	LongAnswer bool
 	Facts      []fact
+	Latencies  []string // of the arms' columns
 	Arms       []armView
 	Latency    template.HTML
 	Pairs      []pairView
+	Folded     bool // there are many
 	Taxes      []taxView
 	CPU        template.HTML
 	Trials     []trialView
@@ -66,11 +75,17 @@ type fact struct{ Value, Label string }
 type armView struct {
 	bench.ArmResult
 	Class                          string
-	P50, P90, P99, P999, Max, Mean string
+	Latencies                      []latencyView
 	RPS, Errors, Fair, USD, Trials string
-	Bar                            float64 // p99, percent of the largest
+	Bar                            float64 // what the plan asks for, percent of the largest
 	Best                           bool
 	Nodes                          []nodeView
+}
+
+// latencyView is a latency in a cell; the one that the plan asks for has a bar.
+type latencyView struct {
+	Text  string
+	Asked bool
 }
 
 type nodeView struct {
@@ -128,9 +143,14 @@ func newPage(r bench.Report) (page, error) {
 	}
 	p := page{Style: template.CSS(pageStyle), R: r, Local: r.Environment.Kind != "aws", Stamp: stamp(r.Environment),
 		Answer: unbroken.Replace(strings.TrimSuffix(r.Headline, where(r))), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
+	p.LongAnswer = utf8.RuneCountInString(p.Answer) > longAnswer
 	p.Arms = armViews(r)
+	for _, c := range latencyColumns(asked(r)) {
+		p.Latencies = append(p.Latencies, c.head)
+	}
 	p.Latency = latencyChart(r.Arms)
 	p.Pairs = pairViews(r)
+	p.Folded = len(p.Pairs) > manyPairs
 	p.Taxes = taxViews(r.Taxes)
 	for _, t := range r.Plan.Targets {
 		p.ALB, p.Proxy = p.ALB || t.Kind == bench.TargetALB, p.Proxy || t.Kind == bench.TargetProxy

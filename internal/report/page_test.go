@@ -2,11 +2,15 @@ package report
 
 import (
 	"encoding/xml"
+	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/fairlead/fairlead/internal/bench"
 )
 
 var asksOutside = regexp.MustCompile(`(?i)(src|href|action)\s*=|url\(|@import|<script|<link|<iframe|<object|javascript:`)
@@ -106,5 +110,63 @@ func TestPageShowsWhatItMust(t *testing.T) {
 	}
 	if n := strings.Count(page, `class="curve `); n != 2 {
 		t.Errorf("%d curves for two arms", n)
+	}
+}
+
+// The latency that the plan asks for has the bar, and an average that is asked
+// for stands first.
+func TestPageShowsWhatIsAsked(t *testing.T) {
+	for name, want := range map[string]struct{ head, metric string }{
+		"lab-alb-local": {"average", "mean"},
+		"lab-aws":       {"median", "p99"},
+	} {
+		build, ok := inputs(t)[name]
+		if !ok {
+			t.Fatalf("there is no input %s", name)
+		}
+		r := Build(build())
+		p, err := newPage(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Latencies[0] != want.head || len(p.Latencies) != 5 {
+			t.Errorf("%s: the columns are %v", name, p.Latencies)
+		}
+		for i, c := range latencyColumns(asked(r)) {
+			if p.Arms[0].Latencies[i].Asked != (c.metric == want.metric) {
+				t.Errorf("%s: %s bears the bar: %v", name, c.metric, p.Arms[0].Latencies[i].Asked)
+			}
+		}
+	}
+}
+
+// Of many pairs those that are certain come first.
+func TestCertainPairsComeFirst(t *testing.T) {
+	var r bench.Report
+	add := func(b string, v bench.Verdict) {
+		r.Comparisons = append(r.Comparisons, bench.Comparison{A: "a", B: b, Metric: "p99", Blocks: 5, Ratio: 1, Low: 0.9, High: 1.1, Verdict: v})
+	}
+	for i := range manyPairs {
+		add(fmt.Sprintf("u%d", i), bench.Unsure)
+	}
+	add("worse", bench.Worse)
+	add("same", bench.Same)
+	var order []string
+	for _, v := range pairViews(r) {
+		order = append(order, v.B.Name)
+	}
+	if want := []string{"worse", "same", "u0", "u1", "u2", "u3", "u4", "u5"}; !slices.Equal(order, want) {
+		t.Errorf("%v, want %v", order, want)
+	}
+}
+
+// Whoever looks at a run that is done need not hear what was not known before.
+func TestChecksOfADoneRunAreNotPrinted(t *testing.T) {
+	r := bench.Report{Status: bench.StatusDone, Checks: []bench.Check{{What: "free plan", Status: bench.CheckUnknown}}}
+	if line := checksLine(r); line != "" {
+		t.Errorf("%q", line)
+	}
+	if r.Status = bench.StatusFailed; checksLine(r) != "Not known before the start: free plan." {
+		t.Errorf("%q", checksLine(r))
 	}
 }

@@ -43,15 +43,14 @@ func bestArm(r bench.Report) string {
 
 func armViews(r bench.Report) []armView {
 	var views []armView
+	q := asked(r)
 	var slowest float64
 	for _, a := range r.Arms {
-		slowest = max(slowest, a.LatencyMs.P99)
+		slowest = max(slowest, q.of(a.LatencyMs))
 	}
 	best := bestArm(r)
 	for i, a := range r.Arms {
-		l := a.LatencyMs
-		v := armView{ArmResult: a, Class: seriesClass(i), P50: millis(l.P50), P90: millis(l.P90), P99: millis(l.P99),
-			P999: millis(l.P999), Max: millis(l.Max), Mean: millis(l.Mean), RPS: rate(a.RPS), Errors: bench.Grouped(a.Errors),
+		v := armView{ArmResult: a, Class: seriesClass(i), RPS: rate(a.RPS), Errors: bench.Grouped(a.Errors),
 			Fair: fmt.Sprintf("%.3f", a.Fairness), USD: "–", Trials: fmt.Sprintf("%d of %d", a.TrialsValid, a.TrialsTotal), Best: a.Name == best}
 		if a.USDPerMillion > 0 {
 			v.USD = dollars(a.USDPerMillion)
@@ -63,12 +62,36 @@ func armViews(r bench.Report) []armView {
 			v.Fair, v.Errors = "–", "–"
 		}
 		if slowest > 0 {
-			v.Bar = 100 * l.P99 / slowest
+			v.Bar = 100 * q.of(a.LatencyMs) / slowest
+		}
+		for _, c := range latencyColumns(q) {
+			v.Latencies = append(v.Latencies, latencyView{millis(c.of(a.LatencyMs)), c.metric == q.metric})
 		}
 		v.Nodes = nodeViews(a.PerNode)
 		views = append(views, v)
 	}
 	return views
+}
+
+// latencyColumn is one of the arms' latencies on the page.
+type latencyColumn struct {
+	head, metric string // metric as in comparisons
+	of           func(bench.Latency) float64
+}
+
+// latencyColumns begins with the average where that is what the plan asks for.
+func latencyColumns(q question) []latencyColumn {
+	average := latencyColumn{"average", "mean", func(l bench.Latency) float64 { return l.Mean }}
+	columns := []latencyColumn{
+		{"median", "p50", func(l bench.Latency) float64 { return l.P50 }},
+		{"p90", "p90", func(l bench.Latency) float64 { return l.P90 }},
+		{"p99", "p99", func(l bench.Latency) float64 { return l.P99 }},
+		{"max", "max", func(l bench.Latency) float64 { return l.Max }},
+	}
+	if q.metric == average.metric {
+		return slices.Insert(columns, 0, average)
+	}
+	return append(columns, average)
 }
 
 func nodeViews(nodes []bench.NodeShare) []nodeView {
@@ -92,7 +115,7 @@ func nodeViews(nodes []bench.NodeShare) []nodeView {
 }
 
 // pairViews groups the comparisons by pair. Many pairs are folded up to their
-// headings, which bear the verdicts.
+// headings, which bear the verdicts, those with a certain one first.
 func pairViews(r bench.Report) []pairView {
 	named := func(arm string) nameView { return nameView{Name: arm, Emulated: armOf(r, arm).Emulated} }
 	metric := asked(r).metric
@@ -109,8 +132,18 @@ func pairViews(r bench.Report) []pairView {
 		}
 		views = append(views, v)
 	}
+	if len(views) > manyPairs {
+		open := func(v pairView) int {
+			if slices.ContainsFunc(v.Marks, func(m markView) bool { return m.Verdict != bench.Unsure }) {
+				return 0
+			}
+			return 1
+		}
+		slices.SortStableFunc(views, func(a, b pairView) int { return cmp.Compare(open(a), open(b)) })
+		return views
+	}
 	for i := range views {
-		views[i].Open = len(views) <= 6
+		views[i].Open = true
 	}
 	return views
 }

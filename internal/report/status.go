@@ -121,6 +121,9 @@ func runWarnings(in Input, r bench.Report) []string {
 	if e := r.Environment.Emulation; e != nil && e.CPULimit == "none" {
 		w = append(w, "CPU is not limited here: instance types do not differ, and comparing them means nothing.")
 	}
+	if other := otherArchitecture(r.Environment, in.Record.Plan); other != "" {
+		w = append(w, other)
+	}
 	invalid := 0
 	var first string
 	for _, t := range r.Trials {

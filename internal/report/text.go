@@ -49,7 +49,7 @@ func Text(r bench.Report, width int, color bool) string {
 			t.wrap("! ", w, yellow)
 		}
 	}
-	if line := checksLine(r.Checks); line != "" {
+	if line := checksLine(r); line != "" {
 		t.line("")
 		t.wrap("? ", line, yellow)
 	}
@@ -93,10 +93,11 @@ func costLine(r bench.Report) string {
 }
 
 // checksLine names what the account was short of, or could not be asked, before
-// the start. The page has the details.
-func checksLine(checks []bench.Check) string {
+// the start, where that may be why a run did not go well: a run that is done had
+// all that it needed. The page has them all, with details.
+func checksLine(r bench.Report) string {
 	var short, unknown []string
-	for _, c := range checks {
+	for _, c := range r.Checks {
 		if c.Status == bench.CheckShort {
 			short = append(short, c.What)
 		} else {
@@ -107,7 +108,7 @@ func checksLine(checks []bench.Check) string {
 	if len(short) > 0 {
 		parts = append(parts, "Short before the start: "+and(short)+".")
 	}
-	if len(unknown) > 0 {
+	if len(unknown) > 0 && (len(short) > 0 || r.Status != bench.StatusDone) {
 		parts = append(parts, "Not known before the start: "+and(unknown)+".")
 	}
 	return strings.Join(parts, " ")
@@ -186,14 +187,13 @@ func (t *printer) verdicts(r bench.Report) {
 	if !slices.ContainsFunc(all, func(c bench.Comparison) bool { return c.Blocks >= stat.MinBlocks }) {
 		return // all have too few blocks, and the headline says so
 	}
-	const most = 6
 	hidden, shown := 0, false
 	for _, pair := range pairs {
 		for _, c := range pair {
 			if c.Metric != metric && c.Metric != "rps" || c.Blocks == 0 {
 				continue
 			}
-			if len(pairs) > most && (c.Verdict == bench.Unsure || c.Metric == "rps") {
+			if len(pairs) > manyPairs && (c.Verdict == bench.Unsure || c.Metric == "rps") {
 				if c.Metric == metric {
 					hidden++
 				}

@@ -111,7 +111,7 @@ func (t *printer) taxes(r bench.Report) {
 		tb.rows = append(tb.rows, line)
 	}
 	t.table(tb)
-	note := "What the balancer costs, over the blocks, with 95 % intervals in ms."
+	note := "What the balancer costs, block by block, with 95 % intervals in ms; the figures above take all blocks together."
 	if few {
 		note += " ~ is not sure: " + unsureTax()
 	}

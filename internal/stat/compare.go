@@ -21,7 +21,7 @@ type metric struct {
 var metrics = []metric{
 	{name: "p99", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P99 }, phrase: "p99 latency", answered: true},
 	{name: "p50", of: func(t bench.TrialRow) float64 { return t.LatencyMs.P50 }, phrase: "median latency", answered: true},
-	{name: "mean", of: func(t bench.TrialRow) float64 { return t.LatencyMs.Mean }, phrase: "mean latency", answered: true},
+	{name: "mean", of: func(t bench.TrialRow) float64 { return t.LatencyMs.Mean }, phrase: "average latency", answered: true},
 	{name: "rps", of: func(t bench.TrialRow) float64 { return t.RPS }, higher: true, phrase: "throughput"},
 }
 

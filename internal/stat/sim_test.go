@@ -181,6 +181,6 @@ func ExampleCompare() {
 	// Output:
 	// worse small/direct has a 98 % higher p99 latency than large/direct (ratio 1.98, 95 % interval 1.96 to 2.00, 5 blocks).
 	// same small/direct and large/direct have the same median latency within 5 % (ratio 1.00, 95 % interval 1.00 to 1.00, 5 blocks).
-	// same small/direct and large/direct have the same mean latency within 5 % (ratio 1.00, 95 % interval 1.00 to 1.00, 5 blocks).
+	// same small/direct and large/direct have the same average latency within 5 % (ratio 1.00, 95 % interval 1.00 to 1.00, 5 blocks).
 	// worse small/direct has a 50 % lower throughput than large/direct (ratio 0.50, 95 % interval 0.50 to 0.51, 5 blocks).
 }
