@@ -154,7 +154,9 @@ type summary struct {
 	Environment *bench.Environment `json:"environment,omitempty"`
 	Arms        []bench.ArmResult  `json:"arms,omitempty"`
 	Comparisons []bench.Comparison `json:"comparisons,omitempty"`
+	Taxes       []bench.Tax        `json:"taxes,omitempty"`
 	Thresholds  []bench.Threshold  `json:"thresholds,omitempty"`
+	Warnings    []string           `json:"warnings,omitempty"`
 	Cost        *bench.Cost        `json:"cost,omitempty"`
 	Folder      string             `json:"folder"`
 	Report      string             `json:"report,omitempty"`
@@ -174,6 +176,7 @@ func (e engine) tell(o command.Run, results string, keys bench.RunKeys, end outc
 			r.Arms[i].Histogram = nil // long, and in report.json
 		}
 		sum.Arms, sum.Comparisons, sum.Thresholds, sum.Cost = r.Arms, r.Comparisons, r.Thresholds, &r.Cost
+		sum.Taxes, sum.Warnings = r.Taxes, r.Warnings
 		sum.Report = filepath.Join(results, filepath.FromSlash(keys.ReportHTML()))
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return command.ExitFailed, err
