@@ -4,17 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/proxy/cluster"
+	"github.com/fairlead/fairlead/proxy/refusal"
+	"github.com/fairlead/fairlead/proxy/retry"
 	"github.com/fairlead/fairlead/proxy/strategy"
 )
-
-// mostTries is how many nodes one request is sent to at most.
-const mostTries = 3
 
 // balanced sends a request to a node of its cluster, and to another one if
 // that can do no harm: when nothing of it was sent, or when it is idempotent
@@ -24,17 +21,17 @@ const mostTries = 3
 type balanced struct {
 	cluster *cluster.Cluster
 	next    http.RoundTripper
-	budget  *budget
+	budget  *retry.Budget
 	suspect Suspecter
 	now     func() time.Time
 }
 
-// RoundTrip's error is *cluster.NoNodeError or *tryError, which names the node
+// RoundTrip's error is *cluster.NoNodeError or *refusal.TryError, which names the node
 // and wraps the cause.
 func (b *balanced) RoundTrip(out *http.Request) (*http.Response, error) {
-	b.budget.deposit(b.now())
+	b.budget.Deposit(b.now())
 	hasBody := shield(out)
-	var tries [mostTries]*cluster.Node
+	var tries [retry.MostTries]*cluster.Node
 	var last error
 	for i := 0; ; i++ {
 		node, err := b.cluster.Acquire(b.now(), tries[:i]...)
@@ -55,19 +52,19 @@ func (b *balanced) RoundTrip(out *http.Request) (*http.Response, error) {
 			return res, nil
 		}
 		b.cluster.Release(b.now(), node, b.now().Sub(start), resultOf(out.Context(), err))
-		last = &tryError{node.ID, err}
+		last = &refusal.TryError{Node: node.ID, Err: err}
 		if out.Context().Err() != nil {
 			return nil, last
 		}
-		unsent := isDialError(err)
+		unsent := refusal.IsDial(err)
 		if unsent {
 			b.suspect.Suspect(b.cluster.Name, node.Member)
 		}
 		tries[i] = node
 		// Without a connection nothing was read of the body either. After
 		// that, how much of it has gone is not known.
-		harmless := unsent || !hasBody && isIdempotent(out) && !isTimeout(err)
-		if i+1 == mostTries || !harmless || !b.budget.spend(b.now()) {
+		harmless := unsent || !hasBody && retry.Idempotent(out.Method) && !refusal.IsTimeout(err)
+		if i+1 == retry.MostTries || !harmless || !b.budget.Spend(b.now()) {
 			return nil, last
 		}
 	}
@@ -82,34 +79,11 @@ func again(r *http.Request) *http.Request {
 	return &c
 }
 
-// tryError is what happened to a request on a node.
-type tryError struct {
-	node string
-	err  error
-}
-
-func (e *tryError) Error() string { return e.node + ": " + e.err.Error() }
-func (e *tryError) Unwrap() error { return e.err }
-
 func resultOf(client context.Context, err error) strategy.Result {
 	if client.Err() != nil || errors.Is(err, context.Canceled) {
 		return strategy.Abandoned
 	}
 	return strategy.Failure
-}
-
-func isDialError(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
-}
-
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.As(err, &t) && t.Timeout()
-}
-
-func isIdempotent(r *http.Request) bool {
-	return slices.Contains([]string{"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"}, r.Method)
 }
 
 // shielded is a request body that a failed try cannot close, so that another

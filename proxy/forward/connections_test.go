@@ -11,6 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fairlead/fairlead/proxy/refusal"
+	"github.com/fairlead/fairlead/proxy/retry"
 )
 
 // A burst opens at most as many connections as allowed, the rest wait for one,
@@ -67,7 +70,7 @@ func TestDialTurns(t *testing.T) {
 	d.turn(addr) <- struct{}{} // somebody is dialling
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := d.dial(ctx, "tcp", addr); !isDialError(err) || !errors.Is(err, context.Canceled) {
+	if _, err := d.dial(ctx, "tcp", addr); !refusal.IsDial(err) || !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want a dial error that says cancelled", err)
 	}
 	<-d.turn(addr)
@@ -110,7 +113,7 @@ func TestAllocations(t *testing.T) {
 	stub := roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody}, nil
 	})
-	b := &balanced{cluster: r.cluster, next: stub, budget: newBudget(time.Now()), suspect: r, now: time.Now}
+	b := &balanced{cluster: r.cluster, next: stub, budget: retry.NewBudget(time.Now()), suspect: r, now: time.Now}
 	req := httptest.NewRequest("GET", "/one", nil)
 	allocs := testing.AllocsPerRun(1000, func() {
 		res, err := b.RoundTrip(req)

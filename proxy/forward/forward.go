@@ -16,6 +16,8 @@ import (
 
 	"github.com/fairlead/fairlead/internal/instance"
 	"github.com/fairlead/fairlead/proxy/cluster"
+	"github.com/fairlead/fairlead/proxy/refusal"
+	"github.com/fairlead/fairlead/proxy/retry"
 )
 
 // Suspecter is told of a node that could not be reached, so that it is probed
@@ -63,7 +65,7 @@ func New(c Config) *Proxy {
 	for _, k := range c.Clusters {
 		p.routes[k.Name] = &route{k, &httputil.ReverseProxy{
 			Rewrite:        rewrite,
-			Transport:      &balanced{cluster: k, next: p.transport, budget: newBudget(c.Now()), suspect: c.Suspect, now: c.Now},
+			Transport:      &balanced{cluster: k, next: p.transport, budget: retry.NewBudget(c.Now()), suspect: c.Suspect, now: c.Now},
 			ModifyResponse: markResponse,
 			ErrorHandler:   func(w http.ResponseWriter, r *http.Request, err error) { fail(w, r, k.Name, err) },
 			ErrorLog:       complaints,
@@ -80,7 +82,8 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	route := p.routes[name]
 	if route == nil || !strings.HasPrefix(r.URL.Path, "/") {
-		notFound(w)
+		status, body := refusal.NotFound()
+		write(w, status, body)
 		return
 	}
 	p.meter.Begin()
