@@ -48,13 +48,19 @@ func (p Plan) threshold(expr string) (thresholdRule, error) {
 	}
 	var known []string
 	for _, a := range p.Arms() {
-		known = append(known, a.Name)
-		if !slices.Contains(known, a.Cluster) {
-			known = append(known, a.Cluster)
-		}
+		known = append(known, a.Cluster)
 	}
+	for _, a := range p.Arms() {
+		known = append(known, a.Name)
+	}
+	known = distinct(known)
 	if !slices.Contains(known, r.subject) {
-		return r, fmt.Errorf("names %q, which is neither a cluster nor an arm of this plan: use one of %s", r.subject, strings.Join(known, ", "))
+		const most = 12
+		some := strings.Join(known[:min(len(known), most)], ", ")
+		if n := len(known) - most; n > 0 {
+			some += fmt.Sprintf(" or %d more, which fairlead plan shows", n)
+		}
+		return r, fmt.Errorf("names %q, which is neither a cluster nor an arm of this plan: use one of %s", r.subject, some)
 	}
 	var err error
 	if r.metric == "rps" || r.metric == "errors" {
@@ -140,4 +146,15 @@ func holds(v float64, op string, limit float64) bool {
 	default:
 		return v >= limit
 	}
+}
+
+// distinct keeps the first of each name.
+func distinct(names []string) []string {
+	var once []string
+	for _, n := range names {
+		if !slices.Contains(once, n) {
+			once = append(once, n)
+		}
+	}
+	return once
 }

@@ -142,7 +142,7 @@ func newPage(r bench.Report) (page, error) {
 		return page{}, fmt.Errorf("write the plan: %w", err)
 	}
 	p := page{Style: template.CSS(pageStyle), R: r, Local: r.Environment.Kind != "aws", Stamp: stamp(r.Environment),
-		Answer: unbroken.Replace(strings.TrimSuffix(r.Headline, where(r))), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
+		Answer: unbroken.Replace(together(strings.TrimSuffix(r.Headline, where(r)), "\u00a0")), PlanJSON: string(plan), OpenTrials: len(r.Trials) <= 24}
 	p.LongAnswer = utf8.RuneCountInString(p.Answer) > longAnswer
 	p.Arms = armViews(r)
 	for _, c := range latencyColumns(asked(r)) {
@@ -173,8 +173,8 @@ func newPage(r bench.Report) (page, error) {
 	return p, nil
 }
 
-// unbroken keeps "95 %" and "peak-ewma" on one line of a large heading.
-var unbroken = strings.NewReplacer(" %", "\u00a0%", " × ", "\u00a0×\u00a0", "-", "\u2011")
+// unbroken keeps "peak-ewma" on one line of a large heading.
+var unbroken = strings.NewReplacer(" × ", "\u00a0×\u00a0", "-", "\u2011")
 
 func stamp(e bench.Environment) string {
 	if e.Kind == "aws" {

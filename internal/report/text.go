@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -144,6 +145,12 @@ func (t *printer) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "
 // hard stands for a space at which no line breaks.
 const hard = "\x00"
 
+// united is a number with its unit behind a space: "95 %", "1.21 s".
+var united = regexp.MustCompile(`(\d) (%|(?:µs|ms|s|min)\b)`)
+
+// together puts something unbreakable between numbers and their units.
+func together(s, space string) string { return united.ReplaceAllString(s, "${1}"+space+"${2}") }
+
 // wrap breaks a text between words; lines after the first are indented as far
 // as the prefix reaches.
 func (t *printer) wrap(prefix, s, colour string) {
@@ -154,8 +161,7 @@ func (t *printer) wrap(prefix, s, colour string) {
 		t.line(prefix + t.paint(colour, line))
 		prefix, line = indent, ""
 	}
-	// "95 %" stays together.
-	for word := range strings.SplitSeq(strings.Join(strings.Fields(strings.ReplaceAll(s, " %", hard+"%")), " "), " ") {
+	for word := range strings.SplitSeq(strings.Join(strings.Fields(together(s, hard)), " "), " ") {
 		word = strings.ReplaceAll(word, hard, " ")
 		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > room {
 			flush()

@@ -89,6 +89,13 @@ func PrintPlan(out io.Writer, p bench.Plan) error {
 		t, _ := bench.TypeOf(g.InstanceType)
 		fmt.Fprintf(w, "%s\t%d × %s\t%d vCPU\t$%.4f an hour\n", g.Name, g.Count, g.InstanceType, g.Count*t.VCPUs, float64(g.Count)*t.USD)
 	}
+	if n := len(p.ALBs()); n > 0 {
+		listeners := "1 listener"
+		if n > 1 {
+			listeners = fmt.Sprintf("%d listeners", n)
+		}
+		fmt.Fprintf(w, "alb\t1 load balancer\t%s\t$%.4f an hour and LCUs\n", listeners, bench.BalancerUse{}.HourlyUSD())
+	}
 	arms := p.Arms()
 	fmt.Fprintf(w, "\nload\t%s\n", describeLoad(p.Load, p.Shards))
 	for i, a := range arms {
