@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -22,7 +23,9 @@ const (
 )
 
 // Wait waits until the load balancer is active. Errors: *BalancerNotActive, if
-// that takes longer than this call; *BalancerFailed, if it never will be.
+// that takes longer than this call; *BalancerFailed, if it never will be;
+// *LaunchFailed, if there will be no fleet for it: a run that has failed should
+// not pay for minutes of waiting.
 func (b *Balance) Wait(ctx context.Context, run string) (BalanceOut, error) {
 	made, err := getJSON[bench.Balancer](ctx, b.Store, bench.RunKeys{Run: run}.Balancer())
 	if err != nil {
@@ -31,7 +34,17 @@ func (b *Balance) Wait(ctx context.Context, run string) (BalanceOut, error) {
 	ctx, cancel := within(ctx, activeTime)
 	defer cancel()
 	state := "not listed"
+	groups := bench.RunKeys{Run: run}.Prefix() + "groups/"
 	err = poll(ctx, func(ctx context.Context) (bool, error) {
+		files, err := b.Store.List(ctx, groups)
+		if err != nil {
+			return false, fmt.Errorf("list %s: %w", groups, err)
+		}
+		for _, f := range files {
+			if group, failed := strings.CutSuffix(strings.TrimPrefix(f, groups), ".failed.txt"); failed {
+				return false, &LaunchFailed{Group: group}
+			}
+		}
 		lb, err := b.Balancers.Balancer(ctx, made.Name)
 		switch {
 		case errors.Is(err, ErrNoBalancer):

@@ -221,13 +221,18 @@ func TestBalanceWait(t *testing.T) {
 		{"it is not listed at first", func(e *elb) { e.lag = 10 * time.Second }, 2 * time.Minute, func(err error) bool { return err == nil }, ""},
 		{"it takes longer than one wait", func(e *elb) { e.provision = time.Hour }, 4 * time.Minute, isOwn[*BalancerNotActive], "but provisioning"},
 		{"it fails", func(e *elb) { e.state = "failed" }, 0, isOwn[*BalancerFailed], "for the test"},
+		{"a group could not be launched", nil, 0, isOwn[*LaunchFailed], "two could not be launched"},
 		{"somebody deletes it", func(e *elb) { clear(e.balancers) }, appearTime, isOwn[*BalancerFailed], "gone"},
 		{"it is short of resources", func(e *elb) { e.state = "active_impaired" }, 4 * time.Minute, isOwn[*BalancerNotActive], "active_impaired: for the test"},
 	} {
 		t.Run(tc.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m, _, e := balanced(t)
-				tc.make(e)
+				if tc.make != nil {
+					tc.make(e)
+				} else {
+					m.objects[failedKey(keysOfR, "two")] = []byte("no zone has it\n")
+				}
 				began := time.Now()
 				out, err := (&Balance{Store: m, Balancers: e}).Wait(t.Context(), "r")
 				if !tc.check(err) || out.Active != (err == nil) || err != nil && !strings.Contains(err.Error(), tc.want) {

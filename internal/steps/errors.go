@@ -137,6 +137,14 @@ func (e *BalancerFailed) Error() string {
 	return fmt.Sprintf("load balancer %s will not be active: %s", e.Name, e.Reason)
 }
 
+// LaunchFailed is a load balancer that is not waited for any more: a group of
+// the run could not be launched.
+type LaunchFailed struct{ Group string }
+
+func (e *LaunchFailed) Error() string {
+	return fmt.Sprintf("%s could not be launched: the load balancer is not waited for", e.Group)
+}
+
 // BalancerIncomplete is a load balancer of which not all parts were created.
 type BalancerIncomplete struct{ Run string }
 
@@ -205,7 +213,7 @@ func (e *StepFailed) Unwrap() error { return e.Err }
 func Named(step string, err error) error {
 	switch err.(type) { //nolint:errorlint // the outermost type is the one that is shown
 	case nil, *InvalidPlan, *OverBudget, *QuotaTooSmall, *RunNameTaken, *RunLocked, *Cancelled, *NoCapacity, *QuotaExceeded, *SetupFailed,
-		*BalancerQuotaExceeded, *BalancerNotActive, *BalancerFailed, *BalancerIncomplete, *TargetsUnhealthy,
+		*BalancerQuotaExceeded, *BalancerNotActive, *BalancerFailed, *BalancerIncomplete, *LaunchFailed, *TargetsUnhealthy,
 		*NodeLost, *PathUnproven, *NodesUnhealthy, *LeaseTaken, *StillRunning, *StepFailed:
 		return err
 	}

@@ -64,7 +64,7 @@ func recordedInstances(ctx context.Context, s Store, keys bench.RunKeys) ([]benc
 	}
 	var all []bench.Instance
 	for _, key := range list {
-		if strings.HasSuffix(key, ".refused.json") {
+		if strings.HasSuffix(key, ".refused.json") || strings.HasSuffix(key, ".failed.txt") {
 			continue
 		}
 		group, err := getJSON[[]bench.Instance](ctx, s, key)

@@ -68,6 +68,9 @@ func (l *Launcher) Run(ctx context.Context, in LaunchIn) (LaunchOut, error) {
 				return LaunchOut{}, fmt.Errorf("%w; and what was started is not recorded: %w", err, failed)
 			}
 		}
+		if failed := l.Store.Put(ctx, failedKey(keys, in.Group), []byte(err.Error()+"\n")); failed != nil {
+			return LaunchOut{}, fmt.Errorf("%w; and that it failed is not recorded: %w", err, failed)
+		}
 		return LaunchOut{}, err
 	}
 	if err := putJSON(ctx, l.Store, keys.Group(in.Group), list); err != nil {
@@ -82,6 +85,9 @@ func groupFiles(k bench.RunKeys, group string) string {
 }
 func refusedKey(k bench.RunKeys, group string) string { return groupFiles(k, group) + "refused.json" }
 func partialKey(k bench.RunKeys, group string) string { return groupFiles(k, group) + "partial.json" }
+
+// failedKey tells who waits beside Launch that there is nothing to wait for.
+func failedKey(k bench.RunKeys, group string) string { return groupFiles(k, group) + "failed.txt" }
 
 // grouping is the launch of one group.
 type grouping struct {

@@ -118,6 +118,9 @@ func TestLaunchMovesOnOnlyWhenRefused(t *testing.T) {
 		if got := where(c); !slices.Equal(got, tc.want) {
 			t.Errorf("%s: calls %v, want %v", tc.why, got, tc.want)
 		}
+		if _, told := m.objects[failedKey(keysOfR, "cluster1")]; told != (err != nil) {
+			t.Errorf("%s: who waits beside it was told of a failure: %v", tc.why, told)
+		}
 	}
 }
 
