@@ -73,5 +73,5 @@ func Algorithms() []string {
 // Strategies are the names a proxy target may have. A test of the repository
 // keeps them equal to those the proxy has.
 func Strategies() []string {
-	return []string{"round-robin", "random", "least-outstanding", "p2c", "lowest-latency-probe", "peak-ewma"}
+	return []string{"round-robin", "weighted-round-robin", "random", "least-outstanding", "p2c", "lowest-latency-probe", "peak-ewma", "c3", "prequal"}
 }

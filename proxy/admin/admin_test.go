@@ -56,7 +56,7 @@ func TestAdmin(t *testing.T) {
 		why                string
 	}{
 		{"PUT", "/strategy", `{"strategy":"p2c"}`, 200, `{"strategy":"p2c"}`, "set"},
-		{"PUT", "/strategy", `{"strategy":"best"}`, 400, `"strategies":["least-outstanding","lowest-latency-probe","p2c","peak-ewma","random","round-robin"]`, "an unknown name lists those that exist"},
+		{"PUT", "/strategy", `{"strategy":"best"}`, 400, `"strategies":["c3","least-outstanding","lowest-latency-probe","p2c","peak-ewma","prequal","random","round-robin","weighted-round-robin"]`, "an unknown name lists those that exist"},
 		{"PUT", "/strategy", `{}`, 400, `unknown strategy \"\"`, "no name"},
 		{"PUT", "/strategy", `{"rule":"p2c"}`, 400, `unknown field`, "a misspelled member"},
 		{"PUT", "/strategy", `p2c`, 400, `the body is not`, "not JSON"},

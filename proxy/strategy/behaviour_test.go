@@ -114,8 +114,7 @@ func TestPeakEWMACost(t *testing.T) {
 	at := func(d time.Duration) time.Time { return epoch.Add(d) }
 	want := func(why string, now, cost time.Duration) {
 		t.Helper()
-		n := Node{ID: "a", Weight: 1}
-		if got := s.known(at(now), &n); math.Abs(got-float64(cost)) > 1 {
+		if got := s.costs.of("a").now(at(now)); math.Abs(got-float64(cost)) > 1 {
 			t.Errorf("%s: cost %v, want %v", why, time.Duration(got), cost)
 		}
 	}
@@ -139,8 +138,8 @@ func TestPeakEWMAForgetsTheGone(t *testing.T) {
 		s.Done(epoch.Add(time.Duration(i)*time.Second), Outcome{Node: strings.Repeat("x", i%5_000), Latency: time.Millisecond, Result: Success})
 	}
 	// 100 s of memory, swept every 100 s, at one node a second.
-	if len(s.costs) > 201 {
-		t.Errorf("%d nodes remembered, want at most the last 200", len(s.costs))
+	if len(s.costs.pages) > 201 {
+		t.Errorf("%d nodes remembered, want at most the last 200", len(s.costs.pages))
 	}
 }
 

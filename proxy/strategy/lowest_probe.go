@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"math"
 	"math/rand/v2"
 	"time"
 )
@@ -11,6 +12,8 @@ import (
 // requests go to one node however many it already has.
 type lowestProbe struct{ rand *rand.Rand }
 
+var _ Explaining = lowestProbe{}
+
 func (s lowestProbe) Pick(_ time.Time, nodes []Node) int {
 	best := -1
 	for i := range nodes {
@@ -19,9 +22,20 @@ func (s lowestProbe) Pick(_ time.Time, nodes []Node) int {
 		}
 	}
 	if best < 0 { // no node has been probed yet
-		return s.rand.IntN(len(nodes))
+		return anyOf(s.rand, nodes)
 	}
 	return best
 }
 
 func (lowestProbe) Done(time.Time, Outcome) {}
+
+func (lowestProbe) Explain(_ time.Time, nodes []Node, scores []float64) ([]float64, string) {
+	for i := range nodes {
+		score := float64(nodes[i].Probed)
+		if score == 0 {
+			score = math.Inf(1)
+		}
+		scores = append(scores, score)
+	}
+	return scores, "fastest last health probe, in ns"
+}

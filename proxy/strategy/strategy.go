@@ -63,6 +63,12 @@ type Options struct {
 	// Penalty is the latency that a failure counts as, max(5 s, request
 	// timeout), so that a node that fails fast attracts nothing.
 	Penalty time.Duration
+
+	// Peers is how many proxies share the nodes, this one included; 0 is 1.
+	// Only c3 asks, to guess what the others have sent meanwhile.
+	Peers int
+
+	Prequal PrequalSettings // the zero value is the rule as published
 }
 
 // Default is the name of the strategy to use unless told otherwise.
@@ -71,12 +77,15 @@ const Default = "peak-ewma"
 // rules is the table of all strategies.
 func rules() map[string]func(Options) Strategy {
 	return map[string]func(Options) Strategy{
-		"round-robin":          func(Options) Strategy { return new(roundRobin) },
+		"round-robin":          func(o Options) Strategy { return &roundRobin{rand: o.Rand} },
+		"weighted-round-robin": func(Options) Strategy { return &weightedRoundRobin{newBook[float64]()} },
 		"random":               func(o Options) Strategy { return random{o.Rand} },
 		"least-outstanding":    func(o Options) Strategy { return leastOutstanding{o.Rand} },
 		"p2c":                  func(o Options) Strategy { return twoChoices{o.Rand} },
 		"lowest-latency-probe": func(o Options) Strategy { return lowestProbe{o.Rand} },
 		"peak-ewma":            func(o Options) Strategy { return newPeakEWMA(o) },
+		"c3":                   func(o Options) Strategy { return newC3(o) },
+		"prequal":              func(o Options) Strategy { return newPrequal(o) },
 	}
 }
 

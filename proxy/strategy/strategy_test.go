@@ -223,7 +223,7 @@ func TestFirstAnswerDoesNotDrawTheBurst(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	want := []string{"least-outstanding", "lowest-latency-probe", "p2c", "peak-ewma", "random", "round-robin"}
+	want := []string{"c3", "least-outstanding", "lowest-latency-probe", "p2c", "peak-ewma", "prequal", "random", "round-robin", "weighted-round-robin"}
 	if !slices.Equal(Names(), want) {
 		t.Errorf("Names() = %v, want %v", Names(), want)
 	}
