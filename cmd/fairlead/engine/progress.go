@@ -76,7 +76,7 @@ func (p *progress) see(e types.HistoryEvent) {
 	}
 	d := e.MapIterationStartedEventDetails
 	if d != nil && aws.ToString(d.Name) == blocksMap {
-		p.trial = int(d.Index)
+		p.trial, p.state = int(d.Index), blocksMap
 		if p.firstAt.IsZero() {
 			p.firstAt = p.now()
 		}
@@ -134,6 +134,11 @@ func (p *progress) doing() string {
 	for _, s := range provisioning {
 		if p.open[s.state] > 0 {
 			return s.about
+		}
+	}
+	for _, s := range provisioning {
+		if s.state == p.state { // it was the last to be left
+			return "setting up"
 		}
 	}
 	return cmp.Or(beside[p.state], p.state) // the latter is one that only a newer stack has

@@ -32,6 +32,7 @@ func TestProgressOfBranches(t *testing.T) {
 		{"", "Register", "waiting for the load balancer"},
 		{"GroupUp", "GroupUp", "waiting for the load balancer"},
 		{"", "BalanceWait", "setting up"},
+		{"Register", "Register", "setting up"},
 		{"Ready", "", "waiting until all nodes are healthy"},
 	} {
 		if step.enter != "" {
