@@ -37,8 +37,12 @@ type Node struct {
 	health   health
 	inFlight int
 	probed   time.Duration
+	weight   float64
 	slot     int // in Cluster.usable, −1: not there
 	gone     bool
+	outlier  outlier
+	warming  warming
+	window   int // choices in the running window of Cluster.herding
 	tally    tally
 }
 
@@ -52,8 +56,18 @@ type Cluster struct {
 	options  strategy.Options
 	rule     string
 	strategy strategy.Strategy
-	nodes    []*Node // present and gone, in the order of their ids
+	probing  strategy.Probing // the strategy, if it is one of these
+	ask      func(Member)     // see OnProbe
+	nodes    []*Node          // present and gone, in the order of their ids
 	served   served
+	herding  herding
+	trace    *trace // nil: off
+	traced   []Pick // of the last trace that has ended
+
+	now     time.Time // as of the last change
+	waiting bool      // for due, when time will change which nodes are used or their weights
+	due     time.Time
+	panics  bool // so few nodes are healthy that all are used
 
 	// usable and view hold the nodes that may be chosen, in the same order.
 	// view is what the strategy sees, kept up to date in place.
@@ -84,6 +98,7 @@ func (c *Cluster) SetStrategy(rule string) error {
 		return err
 	}
 	c.rule, c.strategy = rule, s
+	c.probing, _ = s.(strategy.Probing)
 	return nil
 }
 
@@ -118,6 +133,9 @@ func (e *NoNodeError) Error() string {
 func (c *Cluster) Acquire(now time.Time, tried ...*Node) (*Node, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.waiting && !now.Before(c.due) {
+		c.advance(now)
+	}
 	usable, view := c.usable, c.view
 	if len(tried) > 0 {
 		usable, view = c.without(tried)
@@ -125,18 +143,39 @@ func (c *Cluster) Acquire(now time.Time, tried ...*Node) (*Node, error) {
 	if len(usable) == 0 {
 		return nil, &NoNodeError{c.Name, c.present(), len(tried)}
 	}
+	if c.probing != nil && c.ask != nil && len(tried) == 0 {
+		for _, i := range c.probing.Probe(now, view) {
+			c.ask(usable[i].Member)
+		}
+	}
+	var traced *Pick
+	if c.trace != nil {
+		traced = c.explain(now, view, len(tried))
+	}
 	n := usable[c.strategy.Pick(now, view)]
+	if traced != nil {
+		traced.Chosen = n.ID
+	}
 	c.setInFlight(n, n.inFlight+1)
+	c.note(now, n)
 	return n, nil
 }
 
 // Release ends a request that Acquire began.
 func (c *Cluster) Release(now time.Time, n *Node, latency time.Duration, r strategy.Result) {
+	c.ReleaseTold(now, n, latency, r, strategy.Load{})
+}
+
+// ReleaseTold is Release with the load that the node told in its answer.
+func (c *Cluster) ReleaseTold(now time.Time, n *Node, latency time.Duration, r strategy.Result, told strategy.Load) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.setInFlight(n, n.inFlight-1)
 	n.tally.add(latency, r)
-	c.strategy.Done(now, strategy.Outcome{Node: n.ID, Latency: latency, Result: r})
+	c.strategy.Done(now, strategy.Outcome{Node: n.ID, Latency: latency, Result: r, Load: told})
+	if r != strategy.Abandoned {
+		c.judge(now, n, r == strategy.Failure)
+	}
 }
 
 func (c *Cluster) setInFlight(n *Node, k int) {

@@ -56,7 +56,10 @@ type NodeStats struct {
 	ID        string    `json:"id"`
 	Addr      string    `json:"addr"`
 	Healthy   bool      `json:"healthy"`
-	Gone      bool      `json:"gone,omitempty"` // discovery does not find it any more
+	Gone      bool      `json:"gone,omitempty"`      // discovery does not find it any more
+	Ejected   bool      `json:"ejected,omitempty"`   // for its failures, for a while
+	Ejections int64     `json:"ejections,omitempty"` // since the proxy has known the node
+	Ramp      float64   `json:"ramp,omitempty"`      // in slow start: the share of its usual traffic that it gets
 	InFlight  int       `json:"inFlight"`
 	Requests  int64     `json:"requests"` // ended; a retried request counts on each node that it went to
 	Errors    int64     `json:"errors"`   // of these: 5xx, 429, connection errors, timeouts
@@ -94,8 +97,12 @@ func (c *Cluster) Nodes() []NodeStats {
 	for i, n := range c.nodes {
 		all[i] = NodeStats{
 			ID: n.ID, Addr: n.Addr, Healthy: n.health == healthy, Gone: n.gone, InFlight: n.inFlight,
+			Ejected: n.outlier.ejected, Ejections: n.outlier.ever,
 			Requests: n.tally.requests, Errors: n.tally.errors, LatencyMs: summarize(n.tally.latency),
 			EverRequests: n.tally.ever.requests, EverErrors: n.tally.ever.errors,
+		}
+		if ramp := n.warming.ramp(c.now); ramp < 1 {
+			all[i].Ramp = ramp
 		}
 	}
 	return all
@@ -109,5 +116,6 @@ func (c *Cluster) Reset() {
 	for _, n := range c.nodes {
 		n.tally.reset()
 	}
+	c.herding.reset()
 	c.dropGone(0)
 }
