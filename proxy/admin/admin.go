@@ -3,6 +3,8 @@
 //
 //	PUT  /strategy  {"strategy":"p2c"} → 200 {"strategy":"p2c"}, or 400 with the names that exist
 //	POST /reset     sets the figures of each node to zero → 204
+//	POST /trace     {"picks":100,"every":1} → 204; records why the next picks of each cluster are made; 0 picks ends it
+//	GET  /trace     → Traces
 //	GET  /stats     ?since=<unix seconds> → Stats
 //	GET  /healthz   200 while it serves, 503 while it drains
 //	GET  /metrics   Prometheus
@@ -40,7 +42,8 @@ type Stats struct {
 
 // ClusterStats are the nodes of one cluster, in the order of their ids.
 type ClusterStats struct {
-	Nodes []cluster.NodeStats `json:"nodes"`
+	Nodes   []cluster.NodeStats `json:"nodes"`
+	Herding cluster.Herding     `json:"herding"` // since the last reset
 }
 
 // New gives the handler of the admin port.
@@ -48,6 +51,8 @@ func New(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /strategy", c.setStrategy)
 	mux.HandleFunc("POST /reset", c.reset)
+	mux.HandleFunc("POST /trace", c.startTrace)
+	mux.HandleFunc("GET /trace", c.traces)
 	mux.HandleFunc("GET /stats", c.stats)
 	mux.HandleFunc("GET /healthz", c.healthz)
 	mux.Handle("GET /metrics", c.Metrics)
@@ -62,15 +67,7 @@ func (c Config) setStrategy(w http.ResponseWriter, r *http.Request) {
 	var want struct {
 		Strategy string `json:"strategy"`
 	}
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(&want)
-	if err == nil {
-		if _, end := d.Token(); !errors.Is(end, io.EOF) {
-			err = errors.New("more than one JSON value")
-		}
-	}
-	if err != nil {
+	if err := decode(w, r, &want); err != nil {
 		answer(w, http.StatusBadRequest, map[string]any{
 			"error": fmt.Sprintf(`the body is not {"strategy": "<name>"}: %v`, err), "strategies": strategy.Names(),
 		})
@@ -85,6 +82,19 @@ func (c Config) setStrategy(w http.ResponseWriter, r *http.Request) {
 	}
 	c.Log.Info("strategy set", "strategy", want.Strategy, "by", r.RemoteAddr)
 	answer(w, http.StatusOK, want)
+}
+
+// decode reads the body, which is one JSON value of the form of want.
+func decode(w http.ResponseWriter, r *http.Request, want any) error {
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, mostBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(want); err != nil {
+		return err
+	}
+	if _, end := d.Token(); !errors.Is(end, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
 }
 
 func (c Config) reset(w http.ResponseWriter, _ *http.Request) {
@@ -103,7 +113,7 @@ func (c Config) stats(w http.ResponseWriter, r *http.Request) {
 	s := Stats{Stats: c.Recorder.Stats(since), Clusters: make(map[string]ClusterStats, len(c.Clusters))}
 	for _, k := range c.Clusters {
 		s.Strategy = k.Strategy()
-		s.Clusters[k.Name] = ClusterStats{k.Nodes()}
+		s.Clusters[k.Name] = ClusterStats{k.Nodes(), k.Herding()}
 	}
 	answer(w, http.StatusOK, s)
 }

@@ -64,7 +64,7 @@ func TestAdmin(t *testing.T) {
 		{"PUT", "/strategy", strings.Repeat(" ", 5000) + `{"strategy":"random"}`, 400, `too large`, "a body that goes on and on"},
 		{"POST", "/strategy", `{"strategy":"random"}`, 405, ``, "not the method"},
 		{"GET", "/stats", "", 200, `"strategy":"p2c","clusters":{"one":{"nodes":[{"id":"i-1","addr":"10.0.0.1:8000","healthy":true,"inFlight":0,"requests":1,"errors":0,"latencyMs":{"mean":2`, "the last good strategy, and the node's figures"},
-		{"GET", "/stats", "", 200, `"two":{"nodes":[]}`, "a cluster without nodes is an empty list"},
+		{"GET", "/stats", "", 200, `"two":{"nodes":[],"herding":{"windows":0,"mean":0,"worst":0,"even":0}}`, "a cluster without nodes is an empty list"},
 		{"GET", "/stats?since=102", "", 200, `"seconds":[{"t":102,`, "only what is asked for"},
 		{"GET", "/stats?since=now", "", 400, `whole seconds`, "not a time"},
 		{"POST", "/reset", "", 204, ``, "reset"},
@@ -77,6 +77,30 @@ func TestAdmin(t *testing.T) {
 		if status != st.status || !strings.Contains(text, st.want) {
 			t.Errorf("%s %s %s: %d %s\nwant %d with %s: %s", st.method, st.path, st.body, status, text, st.status, st.want, st.why)
 		}
+	}
+	traced := []struct {
+		method, body string
+		status       int
+		want         string
+		why          string
+	}{
+		{"GET", "", 200, `"one":{"running":false,"picks":[]}`, "nothing was asked for"},
+		{"POST", `{"picks":-1}`, 400, `from 0 to 1000`, "less than nothing"},
+		{"POST", `{"picks":1001}`, 400, `from 0 to 1000`, "too many"},
+		{"POST", `{"pick":1}`, 400, `unknown field`, "a misspelled member"},
+		{"POST", `{"picks":1}`, 204, ``, "the next pick"},
+		{"GET", "", 200, `"one":{"running":true,"picks":[]}`, "it has not been made"},
+	}
+	for _, st := range traced {
+		if status, text := do(t, st.method, s.URL+"/trace", st.body); status != st.status || !strings.Contains(text, st.want) {
+			t.Errorf("%s /trace %s: %d %s\nwant %d with %s: %s", st.method, st.body, status, text, st.status, st.want, st.why)
+		}
+	}
+	if _, err := clusters[0].Acquire(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, text := do(t, "GET", s.URL+"/trace", ""); !strings.Contains(text, `"strategy":"p2c","chosen":"i-1","why":"fewer in flight per weight, of two drawn","nodes":[{"id":"i-1","inFlight":0,"weight":1,"score":0}]`) {
+		t.Errorf("the pick was recorded as\n%s", text)
 	}
 	for _, c := range clusters {
 		if c.Strategy() != "p2c" {

@@ -34,7 +34,7 @@ type collector struct {
 
 	requests, errors, latency, healthy, present *prometheus.Desc
 	nodeRequests, nodeErrors, nodeInFlight      *prometheus.Desc
-	inFlight                                    *prometheus.Desc
+	inFlight, herding, nodeEjections            *prometheus.Desc
 }
 
 func newCollector(clusters []*cluster.Cluster, m *instance.Meter) *collector {
@@ -52,12 +52,15 @@ func newCollector(clusters []*cluster.Cluster, m *instance.Meter) *collector {
 		nodeErrors:   desc("node_errors_total", "Of these, in error.", "cluster", "node"),
 		nodeInFlight: desc("node_in_flight", "Requests sent to a node and not ended.", "cluster", "node"),
 		inFlight:     desc("in_flight", "Requests of clients not answered yet."),
+
+		nodeEjections: desc("node_ejections_total", "Times that a node was taken out for its failures.", "cluster", "node"),
+		herding:       desc("herding_share", "Largest share of the requests that one node got, in each 100 ms with enough requests to tell.", "cluster"),
 	}
 }
 
 func (c *collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.requests, c.errors, c.latency, c.healthy, c.present,
-		c.nodeRequests, c.nodeErrors, c.nodeInFlight, c.inFlight} {
+		c.nodeRequests, c.nodeErrors, c.nodeInFlight, c.inFlight, c.herding, c.nodeEjections} {
 		to <- d
 	}
 }
@@ -75,12 +78,15 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		counter(c.requests, t.Requests, k.Name)
 		counter(c.errors, t.Errors, k.Name)
 		to <- prometheus.MustNewConstHistogram(c.latency, uint64(t.Requests), t.Sum.Seconds(), inSeconds(t.AtMost), k.Name)
+		windows, shares := k.HerdingTotals()
+		to <- prometheus.MustNewConstSummary(c.herding, windows, shares, nil, k.Name)
 		healthy, present := k.Healthy()
 		gauge(c.healthy, healthy, k.Name)
 		gauge(c.present, present, k.Name)
 		for _, n := range k.Nodes() {
 			counter(c.nodeRequests, n.EverRequests, k.Name, n.ID)
 			counter(c.nodeErrors, n.EverErrors, k.Name, n.ID)
+			counter(c.nodeEjections, n.Ejections, k.Name, n.ID)
 			gauge(c.nodeInFlight, n.InFlight, k.Name, n.ID)
 		}
 	}
