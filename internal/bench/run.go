@@ -152,7 +152,7 @@ type Balancer struct {
 	Name      string     `json:"name"`
 	DNSName   string     `json:"dnsName"`
 	Created   time.Time  `json:"created"`
-	Listeners []Listener `json:"listeners"` // one an alb target of the plan, in its order
+	Listeners []Listener `json:"listeners"`        // one an alb target of the plan, in its order
 	Failed    string     `json:"failed,omitempty"` // why the rest will not be created
 }
 
