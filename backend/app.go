@@ -20,13 +20,14 @@ const (
 	clusterHeader = "X-Fairlead-Cluster"
 )
 
-// app is the application: everything but /health and /stats.
+// app is the application: everything but /health, /load and /stats.
 type app struct {
 	me       instance.Identity
 	cluster  string
 	limits   limits
 	meter    *instance.Meter
 	recorder *instance.Recorder
+	load     load
 	log      *slog.Logger   // of requests
 	chance   func() float64 // from 0 to 1, safe for concurrent use
 }
@@ -40,6 +41,7 @@ func (a *app) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", a.serve)
 	mux.HandleFunc("GET /health", a.health)
+	mux.HandleFunc("GET /load", a.tellLoad)
 	mux.HandleFunc("GET /stats", a.stats)
 	return mux
 }
@@ -66,12 +68,15 @@ type asked struct {
 
 func (a *app) serve(w http.ResponseWriter, r *http.Request) {
 	a.meter.Begin()
-	start := time.Now()
+	found, start := a.load.begin(), time.Now()
 	status := a.answer(w, r)
-	a.meter.End(status >= http.StatusInternalServerError)
+	failed := status >= http.StatusInternalServerError
+	now := time.Now()
+	a.load.end(now, found, now.Sub(start), failed || status == statusGone)
+	a.meter.End(failed)
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
-		slog.Float64("ms", float64(time.Since(start).Microseconds())/1e3), slog.Int64("inFlight", a.meter.InFlight()))
+		slog.Float64("ms", float64(now.Sub(start).Microseconds())/1e3), slog.Int64("inFlight", a.meter.InFlight()))
 }
 
 // statusGone is logged for a request whose client left before the answer. It
@@ -84,14 +89,14 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request) int {
 	work, wrong := parseWork(r.URL.RawQuery, a.limits)
 	if wrong != nil {
 		body.Error, body.Mistakes = "the work asked for is wrong or beyond the limits", wrong
-		return a.write(w, http.StatusBadRequest, body, 0)
+		return a.reply(w, http.StatusBadRequest, body, 0)
 	}
 	body.Work = &asked{work.cpu.String(), work.sleep.String(), work.bytes, work.fail}
 	// A failure comes at once, as that of a broken instance does: the hard
 	// case for a balancer that likes quick answers.
 	if work.fail > 0 && a.chance() < work.fail {
 		body.Error = "failed as asked"
-		return a.write(w, http.StatusInternalServerError, body, 0)
+		return a.reply(w, http.StatusInternalServerError, body, 0)
 	}
 	if work.cpu > 0 {
 		body.Hash = strconv.FormatUint(burn(r.Context(), work.cpu), 16)
@@ -99,7 +104,7 @@ func (a *app) answer(w http.ResponseWriter, r *http.Request) int {
 	if !pause(r.Context(), work.sleep) {
 		return statusGone
 	}
-	return a.write(w, http.StatusOK, body, work.bytes)
+	return a.reply(w, http.StatusOK, body, work.bytes)
 }
 
 // pause sleeps and tells whether ctx is still alive.
@@ -115,6 +120,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// reply is write with the node's load, for the answers to requests that count.
+func (a *app) reply(w http.ResponseWriter, status int, body any, padding int64) int {
+	w.Header().Set(loadHeader, a.load.tell(time.Now(), 1))
+	return a.write(w, status, body, padding)
 }
 
 // write sends body with so many bytes of padding, and gives the status.
