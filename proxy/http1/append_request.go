@@ -119,10 +119,10 @@ func appendFields(dst []byte, fields []Field, drop kinds) []byte {
 }
 
 func appendFraming(dst []byte, f Framing) []byte {
-	switch {
-	case f.Kind == Chunked:
+	switch f.Kind {
+	case Chunked:
 		return append(dst, "Transfer-Encoding: chunked\r\n"...)
-	case f.Kind == Length:
+	case Length:
 		dst = append(dst, "Content-Length: "...)
 		dst = strconv.AppendInt(dst, f.Length, 10)
 		return append(dst, "\r\n"...)

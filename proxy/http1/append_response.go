@@ -47,13 +47,10 @@ func AppendResponse(dst []byte, r *Response, o *Back) []byte {
 	}
 	dst = appendFraming(dst, f)
 	closes := o.Close || f.Kind == UntilClose
-	switch {
-	case closes:
-		dst = append(dst, "Connection: close\r\n"...)
-	case o.Minor == 0:
+	if !closes && o.Minor == 0 {
 		dst = append(dst, "Connection: keep-alive\r\n"...)
 	}
-	return append(dst, "\r\n"...)
+	return append(appendConnection(dst, r.Upgrade, closes, false), "\r\n"...)
 }
 
 // AppendChunk appends data, which must not be empty, as one chunk.

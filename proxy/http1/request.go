@@ -172,7 +172,7 @@ func (r *Request) rest() *Error {
 		if s.twice.has(expect) || !equalFold(s.value(r.Fields, expect), "100-continue") {
 			return errExpectation
 		}
-		r.Expect100 = r.Body.Kind != NoBody
+		r.Expect100 = r.Body.Kind == Chunked || r.Body.Length > 0
 	}
 	// A server may ignore an upgrade (section 7.8). With a body it would begin
 	// amid the request; in 1.0 it must be ignored; h2c would hide all further

@@ -15,7 +15,7 @@ type Response struct {
 	Body   Framing
 	// KeepAlive: the connection can be used again once the body has been read.
 	KeepAlive bool
-	// Upgrade is the protocol that a 101 changes to.
+	// Upgrade is the protocol that a 101 changes to, or what a 426 asks for.
 	Upgrade []byte
 
 	scan    scan
@@ -121,6 +121,9 @@ func (r *Response) body(method []byte) *Error {
 		r.Body.Kind = NoBody // but the length, if any, is told on
 	case r.Body.Kind == NoBody:
 		r.Body.Kind = UntilClose
+	}
+	if s := &r.section; r.Status == http.StatusUpgradeRequired && s.upgrade && s.seen.has(upgrade) {
+		r.Upgrade = s.value(r.Fields, upgrade)
 	}
 	return nil
 }
