@@ -45,5 +45,9 @@ func (t *teller) end() {
 	if t.terminal {
 		fmt.Fprint(t.w, "\r\x1b[K")
 	}
-	fmt.Fprintf(t.w, "fairlead: compiled %d packages in %v\n", t.count, time.Since(t.begun).Round(time.Second))
+	packages := "packages"
+	if t.count == 1 {
+		packages = "package"
+	}
+	fmt.Fprintf(t.w, "fairlead: compiled %d %s in %v\n", t.count, packages, time.Since(t.begun).Round(time.Second))
 }
