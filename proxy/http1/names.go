@@ -58,10 +58,7 @@ func kindOf(name []byte) kind {
 // Content-Length are the same variable.
 func kindOfAlias(name []byte) kind {
 	var hyphened [32]byte
-	if len(name) > len(hyphened) {
-		name = name[:len(hyphened)] // no known name is as long
-	}
-	n := copy(hyphened[:], name)
+	n := copy(hyphened[:], name) // no known name is as long
 	for i, c := range hyphened[:n] {
 		if c == '_' {
 			hyphened[i] = '-'
@@ -100,9 +97,12 @@ func kindOfExact(name []byte) kind {
 		}
 		return first(name, "expires", early, "warning", early)
 	case 8:
+		if equalFold(name, "location") {
+			return early
+		}
 		return first(name, "if-match", early, "if-range", early)
 	case 9:
-		return one(name, "forwarded", forwarded)
+		return first(name, "forwarded", forwarded, "x-real-ip", forwardedMore)
 	case 10:
 		if equalFold(name, "connection") {
 			return connection
@@ -113,12 +113,12 @@ func kindOfExact(name []byte) kind {
 		if equalFold(name, "tracestate") {
 			return tracestate
 		}
-		return first(name, "set-cookie", early, "x-real-ip", forwardedMore)
+		return one(name, "set-cookie", early)
 	case 11:
 		if equalFold(name, "traceparent") {
 			return traceparent
 		}
-		return first(name, "retry-after", early, "location", early)
+		return one(name, "retry-after", early)
 	case 12:
 		if equalFold(name, "max-forwards") {
 			return maxForwards
@@ -129,34 +129,24 @@ func kindOfExact(name []byte) kind {
 }
 
 func kindOfLong(name []byte) kind {
+	if len(name) > 12 && name[0]|0x20 == 'x' && equalFold(name[:12], "x-forwarded-") {
+		return kindOfForwarded(name[12:])
+	}
 	switch len(name) {
 	case 13:
-		if equalFold(name, "authorization") || equalFold(name, "cache-control") || equalFold(name, "content-range") {
+		if equalFold(name, "authorization") || equalFold(name, "cache-control") {
 			return early
 		}
-		return one(name, "if-none-match", early)
+		return first(name, "content-range", early, "if-none-match", early)
 	case 14:
 		return one(name, "content-length", contentLength)
-	case 15:
-		if equalFold(name, "x-forwarded-for") {
-			return forwardedFor
-		}
 	case 16:
 		if equalFold(name, "proxy-connection") {
 			return proxyConnection
 		}
-		if equalFold(name, "x-forwarded-host") {
-			return forwardedHost
-		}
 		return first(name, "content-encoding", early, "www-authenticate", early)
 	case 17:
-		if equalFold(name, "transfer-encoding") {
-			return transferEncoding
-		}
-		if equalFold(name, "x-forwarded-proto") {
-			return forwardedProto
-		}
-		return one(name, "if-modified-since", early)
+		return first(name, "transfer-encoding", transferEncoding, "if-modified-since", early)
 	case 18:
 		return one(name, "proxy-authenticate", proxyAuth)
 	case 19:
@@ -167,10 +157,19 @@ func kindOfLong(name []byte) kind {
 	case 25:
 		return one(name, "proxy-authentication-info", proxyAuth)
 	}
-	if len(name) > 12 && equalFold(name[:12], "x-forwarded-") {
-		return forwardedMore
-	}
 	return plain
+}
+
+func kindOfForwarded(rest []byte) kind {
+	switch {
+	case equalFold(rest, "for"):
+		return forwardedFor
+	case equalFold(rest, "host"):
+		return forwardedHost
+	case equalFold(rest, "proto"):
+		return forwardedProto
+	}
+	return forwardedMore
 }
 
 func one(name []byte, a string, ka kind) kind { return first(name, a, ka, a, ka) }
