@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead/fairlead/proxy/discovery"
 	"github.com/fairlead/fairlead/proxy/forward"
 	"github.com/fairlead/fairlead/proxy/health"
+	"github.com/fairlead/fairlead/proxy/loadprobe"
 )
 
 // lister is what is used of EC2.
@@ -44,17 +45,26 @@ func (t *tagged) Nodes(ctx context.Context) ([]discovery.Node, error) {
 	nodes := make([]discovery.Node, 0, len(instances))
 	for _, i := range instances {
 		if i.PrivateIP != "" { // EC2 may show the state before the address
-			nodes = append(nodes, discovery.Node{Cluster: i.Tags[bench.TagGroup], ID: i.ID, IP: i.PrivateIP})
+			nodes = append(nodes, discovery.Node{Cluster: i.Tags[bench.TagGroup], ID: i.ID, IP: i.PrivateIP, Weight: weight(i.Type)})
 		}
 	}
 	return nodes, nil
 }
 
-// group is a cluster with the checker of its health. It joins discovery,
-// health and data plane, which know nothing of each other.
+// weight is what a node of this type can do: as much as it has processors. A
+// type that is not known counts as one.
+func weight(instanceType string) float64 {
+	t, _ := bench.TypeOf(instanceType)
+	return float64(max(1, t.VCPUs))
+}
+
+// group is a cluster with the checker of its health and the prober of its
+// load. It joins discovery, health and data plane, which know nothing of each
+// other.
 type group struct {
 	*cluster.Cluster
 	checker *health.Checker
+	loads   *loadprobe.Prober
 	log     *slog.Logger
 }
 
@@ -63,6 +73,7 @@ var _ health.Listener = (*group)(nil)
 func newGroup(c *cluster.Cluster, p health.Prober, log *slog.Logger) *group {
 	g := &group{Cluster: c, log: log.With("cluster", c.Name)}
 	g.checker = health.New(health.Defaults(), p, g)
+	g.loads = loadprobe.New(loadprobe.Defaults(), c)
 	return g
 }
 
@@ -91,6 +102,9 @@ func (g *group) found(nodes []discovery.Node, port int) {
 	}
 	// The cluster first: a probe's news of a node that it does not know is lost.
 	g.Sync(members)
+	for i, n := range nodes {
+		g.SetWeight(members[i], n.Weight)
+	}
 	g.checker.Sync(targets)
 	g.log.Info("nodes found", "count", len(nodes))
 }
@@ -117,5 +131,6 @@ func (gs groups) settled() bool {
 func (gs groups) close() {
 	for _, g := range gs {
 		g.checker.Close()
+		g.loads.Close()
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/proxy/admin"
+	"github.com/fairlead/fairlead/proxy/strategy"
 )
 
 // twoClusters starts a world of 4 + 1 nodes with a proxy, and waits until all
@@ -86,7 +87,9 @@ func TestBurstOfThousand(t *testing.T) {
 	for _, n := range nodes {
 		n.handle.Store(&work)
 	}
-	for _, rule := range []string{"round-robin", "random", "least-outstanding", "p2c", "lowest-latency-probe", "peak-ewma"} {
+	last := ""
+	for _, rule := range strategy.Names() {
+		last = rule
 		t.Run(rule, func(t *testing.T) {
 			if status, text := p.do(http.MethodPut, p.admin+"/strategy", `{"strategy":"`+rule+`"}`); status != http.StatusOK {
 				t.Fatalf("PUT /strategy: %d %s", status, text)
@@ -132,12 +135,19 @@ func TestBurstOfThousand(t *testing.T) {
 			if total != requests || errors != 0 {
 				t.Errorf("the nodes' counts say %d requests and %d errors, want %d and 0", total, errors, requests)
 			}
+			asked := int64(0)
+			for _, n := range nodes {
+				asked += n.asked.Swap(0)
+			}
+			if rule == "prequal" && asked == 0 {
+				t.Error("no node was asked for its load")
+			}
 			if rule != "lowest-latency-probe" && used != len(nodes) {
 				t.Errorf("%d nodes were used, want all %d", used, len(nodes))
 			}
 		})
 	}
-	if s := p.stats(); s.Strategy != "peak-ewma" || s.Instance != testProxy {
+	if s := p.stats(); s.Strategy != last || s.Instance != testProxy {
 		t.Errorf("stats say strategy %s on %s", s.Strategy, s.Instance)
 	}
 }

@@ -48,6 +48,7 @@ type node struct {
 	id, cluster, ip string
 	server          *http.Server
 	served          atomic.Int64
+	asked           atomic.Int64 // for its load
 	handle          atomic.Pointer[http.HandlerFunc]
 }
 
@@ -91,6 +92,12 @@ func (w *world) start(id, cluster, ip string) *node {
 func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Fairlead-Node", n.id)
 	if r.URL.Path == "/health" {
+		return
+	}
+	if r.URL.Path == "/load" {
+		n.asked.Add(1)
+		w.Header().Set("X-Fairlead-Load", "0;1000")
+		w.WriteHeader(http.StatusNoContent)
 		return
 	}
 	n.served.Add(1)

@@ -13,7 +13,8 @@ import (
 type Node struct {
 	Cluster string // its fairlead:group tag
 	ID      string
-	IP      string // private IPv4 address
+	IP      string  // private IPv4 address
+	Weight  float64 // what it can do compared with the cluster's others; 0: not known
 }
 
 // Source knows the running nodes of all clusters. An error means that it does

@@ -38,14 +38,14 @@ func watch(t *testing.T, s *source, settled func() bool, d time.Duration) (told 
 }
 
 func TestRunTellsChangesOnly(t *testing.T) {
-	a, b, c := Node{"one", "i-a", "10.0.0.1"}, Node{"one", "i-b", "10.0.0.2"}, Node{"two", "i-c", "10.0.0.3"}
+	a, b, c := Node{"one", "i-a", "10.0.0.1", 1}, Node{"one", "i-b", "10.0.0.2", 1}, Node{"two", "i-c", "10.0.0.3", 1}
 	answers := [][]Node{{}, {a}, {a, b}, {b, a}, {c, b}}
 	s := &source{nodes: func(look int) ([]Node, error) { return slices.Clone(answers[min(look, len(answers))-1]), nil }}
 	got := watch(t, s, func() bool { return true }, 20*time.Second)
 	want := []string{
-		"map[one:[{one i-a 10.0.0.1}]]",
-		"map[one:[{one i-a 10.0.0.1} {one i-b 10.0.0.2}]]", // the other order is no change
-		"map[one:[{one i-b 10.0.0.2}] two:[{two i-c 10.0.0.3}]]",
+		"map[one:[{one i-a 10.0.0.1 1}]]",
+		"map[one:[{one i-a 10.0.0.1 1} {one i-b 10.0.0.2 1}]]", // the other order is no change
+		"map[one:[{one i-b 10.0.0.2 1}] two:[{two i-c 10.0.0.3 1}]]",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("told\n%q, want\n%q", got, want)
@@ -60,10 +60,10 @@ func TestRunOutage(t *testing.T) {
 		if look > 1 && look < 8 {
 			return nil, errors.New("throttled")
 		}
-		return []Node{{"one", "i-a", "10.0.0.1"}}, nil
+		return []Node{{"one", "i-a", "10.0.0.1", 1}}, nil
 	}
 	got := watch(t, s, func() bool { return true }, 135*time.Second)
-	want := []string{"map[one:[{one i-a 10.0.0.1}]]", "outage throttled", "outage <nil>"}
+	want := []string{"map[one:[{one i-a 10.0.0.1 1}]]", "outage throttled", "outage <nil>"}
 	if !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}

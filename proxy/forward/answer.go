@@ -20,13 +20,15 @@ type answer struct {
 	node    *cluster.Node
 	start   time.Time
 	failure bool // by its status
+	told    strategy.Load
 	done    bool
 }
 
 // follow wraps the response's body. ReverseProxy reads and closes it from one
 // goroutine at a time.
 func (b *balanced) follow(res *http.Response, client context.Context, node *cluster.Node, start time.Time) io.ReadCloser {
-	a := &answer{res.Body, b, client, node, start, isFailure(res.StatusCode), false}
+	told, _ := cluster.ParseLoad([]byte(res.Header.Get(cluster.LoadHeader)))
+	a := &answer{res.Body, b, client, node, start, isFailure(res.StatusCode), told, false}
 	if conn, ok := res.Body.(io.ReadWriteCloser); ok && res.StatusCode == http.StatusSwitchingProtocols {
 		// The time until a tunnel closes says nothing about the node's speed.
 		a.end(strategy.Success)
@@ -64,5 +66,5 @@ func (a *answer) end(r strategy.Result) {
 		r = strategy.Failure
 	}
 	now := a.from.now()
-	a.from.cluster.Release(now, a.node, now.Sub(a.start), r)
+	a.from.cluster.ReleaseTold(now, a.node, now.Sub(a.start), r, a.told)
 }
