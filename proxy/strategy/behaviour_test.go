@@ -10,15 +10,25 @@ import (
 
 // play sends requests at a fixed interval to nodes that answer each request
 // after a time of their own, in virtual time, and gives each node's count.
+// Probes are answered at once, with the latency of the node's last answer.
 func play(s Strategy, requests int, every time.Duration, ns []Node, answer func(node int, at time.Duration) (time.Duration, Result)) []int {
 	count := make([]int, len(ns))
+	last := make([]time.Duration, len(ns))
+	probing, _ := s.(Probing)
 	var ends ending
 	for i := range requests {
 		at := time.Duration(i) * every
 		for len(ends) > 0 && ends[0].at <= at {
 			e := heap.Pop(&ends).(end)
 			ns[e.node].InFlight--
-			s.Done(epoch.Add(e.at), Outcome{Node: ns[e.node].ID, Latency: e.latency, Result: e.result})
+			last[e.node] = e.latency
+			s.Done(epoch.Add(e.at), Outcome{Node: ns[e.node].ID, Latency: e.latency, Result: e.result,
+				Load: Load{InFlight: ns[e.node].InFlight, Latency: e.latency}})
+		}
+		if probing != nil {
+			for _, k := range probing.Probe(epoch.Add(at), ns) {
+				probing.Probed(epoch.Add(at), Probe{Node: ns[k].ID, InFlight: ns[k].InFlight, Latency: last[k]})
+			}
 		}
 		k := s.Pick(epoch.Add(at), ns)
 		count[k]++
@@ -65,6 +75,8 @@ func TestFailingFastAttractsNothing(t *testing.T) {
 		why         string
 	}{
 		{"peak-ewma", 0, .001, "asked once, then it costs 5 s"},
+		{"c3", 0, .001, "asked once, then its R is 5 s"},
+		{"prequal", 0, .001, "three in a row, then it is worse than any other"},
 		{"least-outstanding", .5, 1, "idle in most moments, so it wins: the trap"},
 		{"round-robin", .25, .25, "blind"},
 	}
@@ -78,34 +90,75 @@ func TestFailingFastAttractsNothing(t *testing.T) {
 
 // One node of four is five times slower. In proportion to speed it would get
 // 1/16 of the requests.
-func TestPeakEWMAUsesASlowNodeLess(t *testing.T) {
+func TestASlowNodeIsUsedLess(t *testing.T) {
 	const requests = 20_000
-	count := play(make1(t, "peak-ewma", 1), requests, time.Millisecond, nodes(0, 0, 0, 0), func(node int, _ time.Duration) (time.Duration, Result) {
-		if node == 0 {
-			return 50 * time.Millisecond, Success
+	for rule, most := range map[string]float64{"peak-ewma": .1, "least-outstanding": .1, "c3": .1, "prequal": .1, "p2c": .15} {
+		count := play(make1(t, rule, 1), requests, time.Millisecond, nodes(0, 0, 0, 0), func(node int, _ time.Duration) (time.Duration, Result) {
+			if node == 0 {
+				return 50 * time.Millisecond, Success
+			}
+			return 10 * time.Millisecond, Success
+		})
+		if share := float64(count[0]) / requests; share > most || share == 0 {
+			t.Errorf("%s: the slow node got %.1f %%, want some and at most %.0f", rule, 100*share, 100*most)
 		}
-		return 10 * time.Millisecond, Success
-	})
-	if share := float64(count[0]) / requests; share > .1 || share == 0 {
-		t.Errorf("the slow node got %.1f %%, want some and at most 10", 100*share)
 	}
 }
 
-// A node that stalled for a while gets work again once its past has faded.
-func TestPeakEWMAForgives(t *testing.T) {
+// A node that stalled or failed for a while gets work again once its past has
+// faded.
+func TestForgives(t *testing.T) {
 	const rate = time.Millisecond
-	lately := 0
-	play(make1(t, "peak-ewma", 1), 120_000, rate, nodes(0, 0), func(node int, at time.Duration) (time.Duration, Result) {
-		if node == 0 && at < 10*time.Second {
-			return 2 * time.Second, Success
+	for _, rule := range []string{"peak-ewma", "c3", "prequal"} {
+		for _, during := range []Result{Success, Failure} {
+			lately := 0
+			play(make1(t, rule, 1), 120_000, rate, nodes(0, 0), func(node int, at time.Duration) (time.Duration, Result) {
+				if node == 0 && at < 10*time.Second {
+					return 2 * time.Second, during
+				}
+				if node == 0 && at > 110*time.Second {
+					lately++
+				}
+				return 5 * time.Millisecond, Success
+			})
+			if lately < 3_000 {
+				t.Errorf("%s: 100 s after it was bad (%d) the node got %d of the last 10,000 requests, want about half", rule, during, lately)
+			}
 		}
-		if node == 0 && at > 110*time.Second {
-			lately++
+	}
+}
+
+// Between two health probes, one a second, lowest-latency-probe sends all to
+// one node, which by then is as slow as a queue of a second's requests makes
+// it. The others spread each 100 ms over all nodes.
+func TestHerding(t *testing.T) {
+	for _, rule := range Names() {
+		ns := nodes(0, 0, 0, 0)
+		s, window := make1(t, rule, 3), make([]int, len(ns))
+		worst, picks := 0, 0
+		start := 0
+		play(s, 10_000, time.Millisecond, ns, func(node int, at time.Duration) (time.Duration, Result) {
+			if at%time.Second == 0 { // the probes
+				for i := range ns {
+					ns[i].Probed = time.Duration(1+ns[i].InFlight) * time.Millisecond
+				}
+			}
+			if at > time.Second { // before, nothing is known
+				window[node]++
+				worst = max(worst, window[node])
+				if picks++; picks-start == 100 {
+					clear(window)
+					start = picks
+				}
+			}
+			return time.Duration(1+ns[node].InFlight) * 3 * time.Millisecond, Success
+		})
+		switch {
+		case rule == "lowest-latency-probe" && worst < 100:
+			t.Errorf("%s: at most %d of 100 requests went to one node, want all", rule, worst)
+		case rule != "lowest-latency-probe" && worst > 55:
+			t.Errorf("%s: %d of 100 requests went to one node of four, want no herd", rule, worst)
 		}
-		return 5 * time.Millisecond, Success
-	})
-	if lately < 3_000 {
-		t.Errorf("100 s after its stall the node got %d of the last 10,000 requests, want about half", lately)
 	}
 }
 

@@ -25,7 +25,7 @@ const c3Alpha = 0.9
 // Three things are ours. A node that shares its processor cannot tell a
 // service time, so S is the latency that it tells, over the requests that it
 // tells to be sharing it; from one that tells nothing, the response time over
-// the requests outstanding there. R − S fades while nothing is heard (τ as in
+// the requests outstanding there. R and S fade while nothing is heard (τ as in
 // peak-ewma), or a node that was once slow would never be asked again. C3's
 // rate control is left out: the data plane bounds what a node has in flight.
 type c3 struct {
@@ -40,7 +40,7 @@ var _ Explaining = (*c3)(nil)
 type c3Record struct {
 	known       bool
 	wait        float64 // R − S in ns, as of at
-	service     float64 // S in ns
+	service     float64 // S in ns, as of at
 	queue       float64 // q
 	outstanding int     // at the last Pick
 	at          time.Time
@@ -75,7 +75,7 @@ func (s *c3) score(now time.Time, n *Node, r *c3Record, slowest float64) float64
 	q := 1 + (float64(n.InFlight)*s.peers+r.queue)/n.Weight
 	switch {
 	case r.known:
-		return r.wait*decay(now.Sub(r.at)) + q*q*q*r.service
+		return (r.wait + q*q*q*r.service) * decay(now.Sub(r.at))
 	case n.InFlight == 0:
 		return math.Inf(-1) // new and idle: find out
 	default:
@@ -103,8 +103,9 @@ func (s *c3) Done(now time.Time, o Outcome) {
 		*r = c3Record{true, response - service, service, float64(o.Load.InFlight), r.outstanding, now}
 		return
 	}
-	r.wait = mix(response-service, r.wait*decay(now.Sub(r.at)))
-	r.service = mix(service, r.service)
+	w := decay(now.Sub(r.at))
+	r.wait = mix(response-service, r.wait*w)
+	r.service = mix(service, r.service*w)
 	r.queue = mix(float64(o.Load.InFlight), r.queue)
 	r.at = now
 }

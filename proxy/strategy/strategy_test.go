@@ -88,6 +88,18 @@ func TestPick(t *testing.T) {
 			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}), nodes(3, 1), "b"},
 		{"and is loaded no more than that one", "peak-ewma",
 			answered(Outcome{Node: "a", Latency: 10 * ms, Result: Success}), nodes(1, 2), "a"},
+		{"nothing known, all idle: any", "c3", nil, nodes(0, 0), "ab"},
+		{"asked and silent is worse than idle", "c3", nil, nodes(1, 0), "b"},
+		{"5 ms is less than 10 ms", "c3",
+			answered(Outcome{Node: "a", Latency: 10 * ms}, Outcome{Node: "b", Latency: 5 * ms}), nodes(0, 0), "b"},
+		{"1³·10 ms is more than 2³·1 ms", "c3",
+			answered(Outcome{Node: "a", Latency: 10 * ms}, Outcome{Node: "b", Latency: 1 * ms}), nodes(0, 1), "b"},
+		{"and less than 3³·1 ms", "c3",
+			answered(Outcome{Node: "a", Latency: 10 * ms}, Outcome{Node: "b", Latency: 1 * ms}), nodes(0, 2), "a"},
+		{"a queue of others that the node tells counts", "c3",
+			answered(Outcome{Node: "a", Latency: 5 * ms}, Outcome{Node: "b", Latency: 5 * ms, Load: Load{4, 5 * ms}}), nodes(0, 0), "a"},
+		{"a fast failure costs the penalty", "c3",
+			answered(Outcome{Node: "a", Latency: 10 * ms}, Outcome{Node: "b", Latency: 1 * ms, Result: Failure}), nodes(6, 0), "a"},
 		{"given up is not an answer", "peak-ewma",
 			answered(Outcome{Node: "a", Latency: 1 * ms, Result: Abandoned}, Outcome{Node: "b", Latency: 50 * ms, Result: Success}), nodes(1, 0), "b"},
 	}
@@ -117,7 +129,14 @@ func TestPickIsDeterministic(t *testing.T) {
 	for _, name := range Names() {
 		run := func() (picks []int) {
 			s, now, ns := make1(t, name, 42), epoch, nodes(0, 0, 0, 0, 0)
+			probing, _ := s.(Probing)
 			for i := range 300 {
+				if probing != nil {
+					for _, j := range probing.Probe(now, ns) {
+						picks = append(picks, j)
+						probing.Probed(now, Probe{ns[j].ID, ns[j].InFlight, time.Duration(i) * time.Microsecond})
+					}
+				}
 				k := s.Pick(now, ns)
 				picks = append(picks, k)
 				ns[k].InFlight = i % 7
@@ -136,7 +155,7 @@ func TestPickIsDeterministic(t *testing.T) {
 // freedom, 18.47 is exceeded once in 1,000 (the seed is fixed, so it is not).
 func TestFairOnEqualNodes(t *testing.T) {
 	const picks, n, limit = 20_000, 5, 18.47
-	for _, name := range []string{"random", "round-robin", "least-outstanding", "p2c", "peak-ewma"} {
+	for _, name := range []string{"random", "round-robin", "weighted-round-robin", "least-outstanding", "p2c", "peak-ewma", "c3", "prequal"} {
 		s, ns := make1(t, name, 3), nodes(make([]int, n)...)
 		var count [n]float64
 		for range picks {
@@ -179,6 +198,8 @@ func TestBurst(t *testing.T) {
 	}{
 		{"round-robin", 250, 250, "in turn"},
 		{"least-outstanding", 250, 250, "always fills the lowest"},
+		{"weighted-round-robin", 250, 250, "in turn, with equal weights"},
+		{"c3", 250, 250, "as peak-ewma"},
 		{"peak-ewma", 250, 250, "without history only the requests in flight differ"},
 		{"p2c", 256, 244, "two choices keep the gap at log log n"},
 		{"lowest-latency-probe", 1000, 0, "herds: all on the fastest until the next probe"},
