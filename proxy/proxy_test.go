@@ -30,6 +30,13 @@ func twoClusters(t *testing.T, more ...string) (*world, []*node, *proxy) {
 	return w, nodes, p
 }
 
+// eachEngine runs a test with each data plane.
+func eachEngine(t *testing.T, test func(t *testing.T, engine string)) {
+	for _, e := range engines() {
+		t.Run(e, func(t *testing.T) { test(t, e) })
+	}
+}
+
 func (p *proxy) healthy(cluster string, want int) {
 	p.t.Helper()
 	until(p.t, fmt.Sprintf("%d healthy nodes in %s", want, cluster), func() bool {
@@ -48,8 +55,10 @@ func (p *proxy) stats() admin.Stats {
 	return s
 }
 
-func TestRoutesByCluster(t *testing.T) {
-	w, _, p := twoClusters(t)
+func TestRoutesByCluster(t *testing.T) { eachEngine(t, routesByCluster) }
+
+func routesByCluster(t *testing.T, engine string) {
+	w, _, p := twoClusters(t, "-engine", engine)
 	tests := []struct {
 		path   string
 		status int
@@ -80,9 +89,11 @@ func TestRoutesByCluster(t *testing.T) {
 
 // The main job's load: 1,000 requests at once, each on its own connection.
 // None may fail, and every strategy but the one that herds uses all nodes.
-func TestBurstOfThousand(t *testing.T) {
+func TestBurstOfThousand(t *testing.T) { eachEngine(t, burstOfThousand) }
+
+func burstOfThousand(t *testing.T, engine string) {
 	const requests = 1000
-	_, nodes, p := twoClusters(t)
+	_, nodes, p := twoClusters(t, "-engine", engine)
 	work := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Repeat("x", 1024)) })
 	for _, n := range nodes {
 		n.handle.Store(&work)
@@ -153,8 +164,10 @@ func TestBurstOfThousand(t *testing.T) {
 }
 
 // Nodes leave, die and join while requests run: none fails.
-func TestNodesComeAndGo(t *testing.T) {
-	w, nodes, p := twoClusters(t)
+func TestNodesComeAndGo(t *testing.T) { eachEngine(t, nodesComeAndGo) }
+
+func nodesComeAndGo(t *testing.T, engine string) {
+	w, nodes, p := twoClusters(t, "-engine", engine)
 	stop := make(chan struct{})
 	var wait sync.WaitGroup
 	for range 8 {
@@ -205,8 +218,10 @@ func TestOutageOfEC2(t *testing.T) {
 
 // SIGTERM: what has begun is answered, nothing new is taken, the exit code is
 // 0, and the minute that was running is published.
-func TestDrain(t *testing.T) {
-	w, nodes, p := twoClusters(t)
+func TestDrain(t *testing.T) { eachEngine(t, drain) }
+
+func drain(t *testing.T, engine string) {
+	w, nodes, p := twoClusters(t, "-engine", engine)
 	arrived, release := make(chan struct{}, 4), make(chan struct{})
 	slow := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		arrived <- struct{}{}
@@ -246,8 +261,10 @@ func TestDrain(t *testing.T) {
 	}
 }
 
-func TestMetricsAndHealthOverHTTP(t *testing.T) {
-	_, _, p := twoClusters(t)
+func TestMetricsAndHealthOverHTTP(t *testing.T) { eachEngine(t, metricsAndHealthOverHTTP) }
+
+func metricsAndHealthOverHTTP(t *testing.T, engine string) {
+	_, _, p := twoClusters(t, "-engine", engine)
 	for range 3 {
 		p.get("/cluster2")
 	}
@@ -274,8 +291,8 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"-check", "5s", "-admin", serving}, 0, []string{"is healthy"}, "the proxy is up"},
 		{[]string{"-check", "50ms", "-admin", "127.0.0.1:1"}, 1, []string{"did not become healthy within 50ms", "refused"}, "nobody there"},
 		{[]string{"-h"}, 0, []string{"-clusters"}, "help is not a failure"},
-		{[]string{"-strategy", "best", "-clusters", "a,,a,b/c"}, 2,
-			[]string{"-stack is missing", "-run is missing", `"best"`, "peak-ewma", "empty name", "twice", `"b/c"`}, "all mistakes at once"},
+		{[]string{"-strategy", "best", "-clusters", "a,,a,b/c", "-engine", "steam"}, 2,
+			[]string{`-engine "steam" is none of fairlead, net`, "-stack is missing", "-run is missing", `"best"`, "peak-ewma", "empty name", "twice", `"b/c"`}, "all mistakes at once"},
 		{[]string{"-no-such-flag"}, 2, []string{"no-such-flag"}, "unknown flag"},
 		{[]string{"serve"}, 2, []string{`"serve"`}, "no arguments but flags"},
 		{taken, 1, []string{"cannot listen on " + taken[9], "address already in use"}, "a port in use is named"},

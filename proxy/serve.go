@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"sync"
@@ -21,7 +20,6 @@ import (
 	"github.com/fairlead/fairlead/proxy/admin"
 	"github.com/fairlead/fairlead/proxy/cluster"
 	"github.com/fairlead/fairlead/proxy/discovery"
-	"github.com/fairlead/fairlead/proxy/forward"
 	"github.com/fairlead/fairlead/proxy/health"
 	"github.com/fairlead/fairlead/proxy/metrics"
 	"github.com/fairlead/fairlead/proxy/strategy"
@@ -109,34 +107,17 @@ func serve(ctx context.Context, o options, m instance.Metadata, log *slog.Logger
 		})
 	})
 
-	limits := forward.DefaultLimits()
-	limits.Answer = o.answer
-	plane := forward.New(forward.Config{
-		Clusters: clusters, Meter: meter, Suspect: all, Limits: limits, Now: time.Now, Log: log,
-	})
-	defer plane.Close()
 	var draining atomic.Bool
 	context.AfterFunc(ctx, func() { draining.Store(true) })
 	control := admin.New(admin.Config{
 		Clusters: clusters, Recorder: recorder, Metrics: metrics.Handler(clusters, meter), Draining: draining.Load, Log: log,
 	})
 	log.Info("serving", "instance", me.ID, "clients", dataListener.Addr(), "admin", adminListener.Addr(),
-		"stack", o.stack, "run", o.run, "clusters", o.clusters, "strategy", o.strategy)
-	err = instance.Serve(ctx, o.drain,
-		instance.Server{HTTP: newServer(plane, log), Listener: dataListener},
-		instance.Server{HTTP: newServer(control, log), Listener: adminListener})
+		"stack", o.stack, "run", o.run, "clusters", o.clusters, "strategy", o.strategy, "engine", o.engine)
+	err = servePlane(ctx, planeConfig{o.engine, o.answer, o.drain, clusters, meter, all, log},
+		dataListener, instance.Server{HTTP: newServer(control, log), Listener: adminListener})
 	log.Info("stopped", "requests", meter.Requests())
 	return err
-}
-
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: slowestHead,
-		IdleTimeout:       idleClient,
-		MaxHeaderBytes:    largestHead,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
 }
 
 func newClusters(o options) ([]*cluster.Cluster, error) {

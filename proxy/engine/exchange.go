@@ -186,12 +186,13 @@ type trial struct {
 	err      error // nil: the node has answered, and was given back
 	start    int64
 	result   strategy.Result
-	harmless bool // the request may be sent to another node
-	given    bool // nobody is to be answered any more, or has been
+	told     strategy.Load // by the node, of itself
+	harmless bool          // the request may be sent to another node
+	given    bool          // nobody is to be answered any more, or has been
 }
 
 func (e *Engine) release(r *route, n *cluster.Node, now int64, t trial) {
-	r.cluster.Release(e.clock.time(now), n, time.Duration(now-t.start), t.result)
+	r.cluster.ReleaseTold(e.clock.time(now), n, time.Duration(now-t.start), t.result, t.told)
 }
 
 // fail answers for a request that no node has answered.
@@ -287,6 +288,9 @@ func (s *session) broken(t trial, why cause, err error) trial {
 	}
 	return t
 }
+
+// loadField is cluster.LoadHeader as http1.Lookup wants it.
+const loadField = "x-fairlead-load"
 
 // isFailure tells which answers count against a node, and as errors.
 func isFailure(status int) bool {
@@ -386,6 +390,9 @@ func (s *session) final(n *cluster.Node, c *conn, res *buffer, at int, t trial) 
 		s.last = true
 	}
 	w.failed = isFailure(r.Status)
+	if load := http1.Lookup(r.Fields, loadField); load != nil {
+		t.told, _ = cluster.ParseLoad(load)
+	}
 	w.back = http1.Back{Name: via, Minor: 1, Close: s.last}
 	if s.old {
 		w.back.Minor = 0
