@@ -23,7 +23,7 @@ type conn struct {
 func newConn(p *pool, tcp *net.TCPConn) (*conn, error) {
 	s, err := newSocket(tcp)
 	if err != nil {
-		tcp.Close()
+		_ = tcp.Close()
 		return nil, err
 	}
 	c := &conn{socket: s, pool: p}

@@ -169,7 +169,7 @@ func (e *Engine) accept(c net.Conn) {
 // leave ends a session.
 func (e *Engine) leave(s *session) {
 	e.watch.remove(s)
-	s.tcp.Close()
+	_ = s.tcp.Close()
 	e.sessions.Add(-1)
 }
 

@@ -140,7 +140,7 @@ func (p *pool) put(c *conn, now int64) {
 	case p.ended:
 		p.open--
 		p.mu.Unlock()
-		c.tcp.Close()
+		_ = c.tcp.Close() // nothing more is wanted of it
 		return
 	case len(p.queue) > 0:
 		p.next().c <- c
@@ -152,7 +152,7 @@ func (p *pool) put(c *conn, now int64) {
 
 // discard closes a connection that cannot.
 func (p *pool) discard(c *conn) {
-	c.tcp.Close()
+	_ = c.tcp.Close() // nothing more is wanted of it
 	p.mu.Lock()
 	p.open--
 	p.admit()
@@ -181,7 +181,7 @@ func (p *pool) sweep(old func(*conn) bool) {
 			return false
 		}
 		p.open--
-		c.tcp.Close()
+		_ = c.tcp.Close() // nothing more is wanted of it
 		return true
 	})
 	p.admit()

@@ -38,5 +38,5 @@ func (s *session) refuse(status int, b refusal.Body, headOnly bool) {
 		p = append(p, text...)
 	}
 	out.b = p
-	s.write(p)
+	_ = s.write(p) // an error means that the client is gone
 }

@@ -199,3 +199,28 @@ func accepts(t testing.TB, f func(*net.TCPConn)) string {
 	})
 	return l.Addr().String()
 }
+
+func echoPath(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	_, _ = io.WriteString(w, r.URL.Path)
+}
+
+// readAnswer gives status and body of the next answer.
+func readAnswer(t testing.TB, c net.Conn) string {
+	t.Helper()
+	// One byte at a time: what follows belongs to the next answer.
+	res, err := http.ReadResponse(bufio.NewReaderSize(oneByOne{c}, 16), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", res.StatusCode, body)
+}
+
+type oneByOne struct{ io.Reader }
+
+func (r oneByOne) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }

@@ -321,5 +321,5 @@ func (s *session) turnAway() {
 	s.last = true
 	_ = s.tcp.SetWriteDeadline(time.Now().Add(time.Second))
 	s.refuse(http.StatusServiceUnavailable, refusal.Body{Reason: "there are too many connections"}, false)
-	s.tcp.Close()
+	_ = s.tcp.Close()
 }

@@ -55,7 +55,7 @@ func stream(dst, src *net.TCPConn) {
 		err = dst.CloseWrite()
 	}
 	if err != nil {
-		dst.Close()
-		src.Close()
+		_ = dst.Close()
+		_ = src.Close()
 	}
 }
