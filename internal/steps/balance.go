@@ -62,18 +62,20 @@ func (b *Balance) Create(ctx context.Context, run string) (BalanceOut, error) {
 	}
 	ctx, cancel := within(ctx, createTime)
 	defer cancel()
-	if had, err := balancerRecord(ctx, b.Store, run); err != nil {
+	had, err := balancerRecord(ctx, b.Store, run)
+	switch {
+	case err != nil:
 		return BalanceOut{}, err
-	} else if had != nil && complete(*had, r.Plan) {
+	case had == nil:
+		had = &bench.Balancer{Listeners: []bench.Listener{}}
+	case complete(*had, r.Plan):
 		return BalanceOut{Created: true}, nil
 	}
-	c := &creation{Balance: b, record: r, made: bench.Balancer{Listeners: []bench.Listener{}}}
+	c := &creation{Balance: b, record: r, made: *had}
 	if err = c.all(ctx); err != nil && !errors.As(err, new(*Cancelled)) {
 		// The machine does not try again. Who waits for the parts should not wait on.
 		c.made.Failed = err.Error()
-		if failed := putJSON(context.WithoutCancel(ctx), b.Store, bench.RunKeys{Run: run}.Balancer(), c.made); failed != nil {
-			return BalanceOut{}, errors.Join(err, failed)
-		}
+		_ = putJSON(context.WithoutCancel(ctx), b.Store, bench.RunKeys{Run: run}.Balancer(), c.made)
 	}
 	switch {
 	case errors.Is(err, ErrBalancerQuota):

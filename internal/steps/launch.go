@@ -68,9 +68,8 @@ func (l *Launcher) Run(ctx context.Context, in LaunchIn) (LaunchOut, error) {
 				return LaunchOut{}, fmt.Errorf("%w; and what was started is not recorded: %w", err, failed)
 			}
 		}
-		if failed := l.Store.Put(ctx, failedKey(keys, in.Group), []byte(err.Error()+"\n")); failed != nil {
-			return LaunchOut{}, fmt.Errorf("%w; and that it failed is not recorded: %w", err, failed)
-		}
+		// Without the note somebody waits for nothing; the launch's own error says more.
+		_ = l.Store.Put(ctx, failedKey(keys, in.Group), []byte(err.Error()+"\n"))
 		return LaunchOut{}, err
 	}
 	if err := putJSON(ctx, l.Store, keys.Group(in.Group), list); err != nil {
