@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/instance"
+	"github.com/fairlead/fairlead/internal/rif"
 )
 
 // Headers in which each answer names where it comes from.
@@ -27,7 +28,7 @@ type app struct {
 	limits   limits
 	meter    *instance.Meter
 	recorder *instance.Recorder
-	load     load
+	load     rif.Estimator
 	log      *slog.Logger   // of requests
 	chance   func() float64 // from 0 to 1, safe for concurrent use
 }
@@ -68,11 +69,11 @@ type asked struct {
 
 func (a *app) serve(w http.ResponseWriter, r *http.Request) {
 	a.meter.Begin()
-	found, start := a.load.begin(), time.Now()
+	found, start := a.load.Begin(), time.Now()
 	status := a.answer(w, r)
 	failed := status >= http.StatusInternalServerError
 	now := time.Now()
-	a.load.end(now, found, now.Sub(start), failed || status == statusGone)
+	a.load.End(now, found, now.Sub(start), failed || status == statusGone)
 	a.meter.End(failed)
 	a.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", status),
@@ -124,7 +125,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // reply is write with the node's load, for the answers to requests that count.
 func (a *app) reply(w http.ResponseWriter, status int, body any, padding int64) int {
-	w.Header().Set(loadHeader, a.load.tell(time.Now(), 1))
+	w.Header().Set(loadHeader, a.telling(1))
 	return a.write(w, status, body, padding)
 }
 
