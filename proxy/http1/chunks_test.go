@@ -14,6 +14,7 @@ func TestChunks(t *testing.T) {
 	}{
 		{"one chunk", "5\r\nhello\r\n0\r\n\r\n", "hello", "", nil},
 		{"two", "3\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n", "abc0123456789", "", nil},
+		{"many", strings.Repeat("01\r\nx\r\n", 20) + "0\r\n\r\n", strings.Repeat("x", 20), "", nil},
 		{"nothing", "0\r\n\r\n", "", "", nil},
 		{"digits in any case", "0a\r\n0123456789\r\n00\r\n\r\n", "0123456789", "", nil},
 		{"data like the end", "5\r\n0\r\n\r\n\r\n0\r\n\r\n", "0\r\n\r\n", "", nil},
@@ -45,6 +46,7 @@ func TestChunks(t *testing.T) {
 		{"endless white space", "1;" + strings.Repeat(" ", 17), "", "", errLongChunkExt},
 		{"data that is longer", "1\r\nxy\r\n0\r\n\r\n", "x", "", errChunkEnd},
 		{"data that is shorter", "3\r\nx\r\n0\r\n\r\n", "x\r\n", "", errChunkEnd},
+		{"data that is longer, and an LF", "1\r\nxy\n0\r\n\r\n", "x", "", errChunkEnd},
 		{"data that ends in LF", "1\r\nx\n0\r\n\r\n", "x", "", errChunkEnd},
 		{"data that ends in CR", "1\r\nx\r0\r\n\r\n", "x", "", errChunkEnd},
 		{"a trailer section that ends in LF", "0\r\n\n", "", "", errBareLF},

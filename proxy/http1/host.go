@@ -53,7 +53,7 @@ func isIPv6(b []byte) bool {
 			return isIPv4(b) && (groups == 8 && !gap || groups < 8 && gap)
 		}
 		groups++
-		if n == 0 || n > 4 || groups > 8 {
+		if n == 0 || n > 4 {
 			return false
 		}
 		if n == len(b) {

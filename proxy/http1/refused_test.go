@@ -157,6 +157,7 @@ var refusedRequests = []struct {
 	{"a long start line without an end", "GET /" + strings.Repeat("a", 61), errLongLine},
 	{"a long method", strings.Repeat("A", 66), errLongLine},
 	{"a long head", get("A: "+strings.Repeat("b", 230), "C: d"), errLongHead},
+	{"one byte longer than may be", get("A: " + strings.Repeat("b", 257-len(get("A: ")))), errLongHead},
 	{"a long head without an end", "GET / HTTP/1.1\r\n" + strings.Repeat("A: bcdefgh\r\n", 20), errLongHead},
 	{"many fields", get("A: b", "A: b", "A: b", "A: b", "A: b", "A: b", "A: b", "A: b"), errManyFields},
 }
