@@ -149,6 +149,20 @@ func TestReset(t *testing.T) {
 	}
 }
 
+// A caller that comes again with less is not punished.
+func TestFewerBytesThanBefore(t *testing.T) {
+	var r Request
+	in := []byte(get("A: b"))
+	for _, n := range []int{20, 0, 1, 17, len(in) - 1, 5} {
+		if got, err := r.Parse(in[:n], &tight); got != 0 || err != nil {
+			t.Fatalf("%d bytes of %d, error %v", got, n, err)
+		}
+	}
+	if n, err := r.Parse(in, &tight); n != len(in) || err != nil {
+		t.Errorf("%d bytes, error %v", n, err)
+	}
+}
+
 func TestHosts(t *testing.T) {
 	for host, want := range map[string]bool{
 		"a": true, "a.b-c_d~e": true, "192.0.2.1:80": true, "a:": true, "a:0": true, "a:65535": true, "a:00080": true,

@@ -21,6 +21,9 @@ func (s *scan) end(b []byte, first, most int) (int, *Error) {
 	if first+2 > most {
 		first = 0
 	}
+	if len(b) < s.at {
+		return 0, nil // fewer than before: nothing new
+	}
 	for {
 		lf := bytes.IndexByte(b[s.at:], '\n')
 		if lf < 0 {
