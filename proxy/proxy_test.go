@@ -261,6 +261,15 @@ func drain(t *testing.T, engine string) {
 	}
 }
 
+// A node is worth its processors.
+func TestWeight(t *testing.T) {
+	for name, want := range map[string]float64{"t2.micro": 1, "t2.large": 2, "c7i.2xlarge": 8, "x99.huge": 1, "": 1} {
+		if got := weight(name); got != want {
+			t.Errorf("%q weighs %v, want %v", name, got, want)
+		}
+	}
+}
+
 func TestMetricsAndHealthOverHTTP(t *testing.T) { eachEngine(t, metricsAndHealthOverHTTP) }
 
 func metricsAndHealthOverHTTP(t *testing.T, engine string) {
