@@ -40,7 +40,7 @@ func (c *Chunks) Reset() {
 // into b and is at most one chunk. If it is empty and the body is not done,
 // more is needed: call again with what was not taken and more. A trailer
 // section is taken as a whole, so b must be able to grow to Limits.Trailer.
-// The error is an *Error with the status of a request's; for a response's take Error.Gateway.
+// The error is an *Error for a request's body; of a response's, take Gateway.
 func (c *Chunks) Next(b []byte, l *Limits) (data []byte, n int, done bool, err error) {
 	for n < len(b) {
 		switch c.state {

@@ -45,7 +45,7 @@ const (
 type Framing struct {
 	Kind BodyKind
 	// Length is the number of bytes if Kind is Length. If Kind is NoBody it is
-	// what the Content-Length of an answer to HEAD or of a 304 said, else -1.
+	// what the Content-Length of an answer to HEAD or of a 304 said. Else -1.
 	Length int64
 }
 
