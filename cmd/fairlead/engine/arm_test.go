@@ -48,12 +48,12 @@ func TestBothArchitectures(t *testing.T) {
 	if here.Architecture == bench.ArchARM {
 		other = "t2.micro is x86_64 on AWS"
 	}
-	other += "; here the machine's own " + here.Architecture + " programs ran."
+	other += "; here the machine's own " + here.Architecture + " programs ran"
 	page, err := os.ReadFile(filepath.Join(e.folder, "report.html"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, said := range map[string]string{"the environment's note": rep.Environment.Note, "the page": html.UnescapeString(string(page))} {
+	for what, said := range map[string]string{"the report's warnings": strings.Join(rep.Warnings, "\n"), "the page": html.UnescapeString(string(page))} {
 		if !strings.Contains(said, other) {
 			t.Errorf("%s does not say %q", what, other)
 		}
