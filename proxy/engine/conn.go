@@ -16,7 +16,6 @@ type conn struct {
 	into *buffer
 	lend *lender
 	sent bool
-	n    int
 	err  error
 }
 
@@ -31,14 +30,14 @@ func newConn(p *pool, tcp *net.TCPConn) (*conn, error) {
 	return c, nil
 }
 
-// converse sends out and waits for the first bytes of what comes back. It
+// converse sends out, unless it is nil, and waits for the first bytes of what comes back. It
 // gives them in a buffer of lend's, borrowed when they are there and not
 // while they are awaited; nil if there are none.
 //
-// The wait begins before the request is written, so that the answer's arrival
+// With something to send, the wait begins before the request is written, so that the answer's arrival
 // cannot be missed, and so no read is needed to find that there is none yet.
 func (c *conn) converse(out []byte, lend *lender) (*buffer, error) {
-	c.out, c.lend, c.sent, c.n, c.err = out, lend, false, 0, nil
+	c.out, c.lend, c.sent, c.err = out, lend, out == nil, nil
 	err := c.raw.Read(c.step)
 	into := c.into
 	c.out, c.into = nil, nil

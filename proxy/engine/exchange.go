@@ -133,8 +133,8 @@ func (s *session) exchange() {
 	}
 	s.forward()
 	s.giveOut()
-	e.meter.End(w.failed)
 	w.route.cluster.Served(time.Duration(e.clock.now()-w.start), w.failed)
+	e.meter.End(w.failed)
 	if w.tunnel != nil {
 		s.tunnel(w.tunnel)
 		s.last = true
@@ -177,9 +177,6 @@ func (s *session) forward() {
 		}
 	}
 }
-
-// succeeded is the same after an answer.
-func (t trial) succeeded() trial { t.result = strategy.Success; return t }
 
 // trial is how sending a request to one node has ended, if it was not answered.
 type trial struct {

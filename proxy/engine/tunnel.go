@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead/fairlead/proxy/cluster"
 	"github.com/fairlead/fairlead/proxy/http1"
+	"github.com/fairlead/fairlead/proxy/strategy"
 )
 
 // switchTo passes a 101 on and makes the two connections a tunnel. The request
@@ -20,11 +21,13 @@ func (s *session) switchTo(n *cluster.Node, c *conn, rest []byte, t trial) trial
 	}
 	w.back = http1.Back{Name: via, Minor: 1}
 	w.out.b = append(http1.AppendResponse(w.out.b[:0], &w.res, &w.back), rest...)
+	t.result = strategy.Success
+	e.release(w.route, n, e.clock.now(), t)
 	if err := s.write(w.out.b); err != nil {
-		return s.lost(c, t, err)
+		s.drop(c)
+	} else {
+		w.tunnel = c
 	}
-	e.release(w.route, n, e.clock.now(), t.succeeded())
-	w.tunnel = c
 	return trial{}
 }
 

@@ -14,14 +14,16 @@ import (
 // session's reading side, work.in and work.body.
 type upload struct {
 	state atomic.Int32
-	why   cause // of a failed one, with
-	fault error // if it is faulty
+	ended atomic.Bool // by the session: deadlines set before are void
+	why   cause       // of a failed one, with
+	fault error       // if it is faulty
 	done  chan struct{}
 }
 
 // States of an upload.
 const (
-	sending int32 = iota
+	sending   int32 = iota
+	finishing       // the last piece is being written, and may have been answered already
 	sent
 	failed // the client is gone, or the node does not take it
 )
@@ -78,6 +80,7 @@ func (s *session) stopUpload(c *conn) bool {
 		return w.body.done
 	}
 	if u.state.Load() != sent {
+		u.ended.Store(true)
 		_ = s.tcp.SetReadDeadline(past)
 		_ = c.tcp.SetWriteDeadline(past)
 		s.last, s.linger = true, true
@@ -91,12 +94,24 @@ func (s *session) stopUpload(c *conn) bool {
 	return true
 }
 
+// lastPiece is how long the upload may take to notice that it has ended.
+const lastPiece = 20 * time.Millisecond
+
 // uploaded tells whether the whole body has gone to the node.
 func (w *work) uploaded() bool {
-	if w.upload != nil {
-		return w.upload.state.Load() == sent
+	u := w.upload
+	switch {
+	case u == nil:
+		return w.body.done
+	case u.state.Load() == finishing:
+		timer := time.NewTimer(lastPiece)
+		defer timer.Stop()
+		select {
+		case <-u.done:
+		case <-timer.C:
+		}
 	}
-	return w.body.done
+	return u.state.Load() == sent
 }
 
 // fault is what is wrong with the body that the client sends, as of the end of
@@ -151,7 +166,7 @@ func (s *session) pump(c *conn, u *upload) {
 		s.alarm.move(node, never, s.answerUntil()) // if it goes on waiting
 	}
 	for {
-		if why, err := s.pass(c, in, out); err != nil {
+		if why, err := s.pass(c, u, in, out); err != nil {
 			fail(why, err)
 			return
 		}
@@ -159,6 +174,10 @@ func (s *session) pump(c *conn, u *upload) {
 			break
 		}
 		_ = s.tcp.SetReadDeadline(time.Now().Add(e.limits.Stall))
+		if u.ended.Load() {
+			fail(none, nil)
+			return
+		}
 		n, err := s.tcp.Read(in.room(1))
 		in.b = in.b[:len(in.b)+n]
 		switch {
@@ -180,7 +199,7 @@ func (s *session) pump(c *conn, u *upload) {
 
 // pass sends the node what in holds of the body. The cause goes with an error
 // that the session is to be woken for.
-func (s *session) pass(c *conn, in, out *buffer) (cause, error) {
+func (s *session) pass(c *conn, u *upload, in, out *buffer) (cause, error) {
 	body := &s.work.body
 	rest := in.b
 	for !body.done && len(rest) > 0 {
@@ -200,8 +219,14 @@ func (s *session) pass(c *conn, in, out *buffer) (cause, error) {
 			break // a part of a chunk's frame
 		}
 		rest = rest[used:]
+		if body.done {
+			u.state.Store(finishing)
+		}
 		if len(next) > 0 {
 			_ = c.tcp.SetWriteDeadline(time.Now().Add(s.e.limits.Stall))
+			if u.ended.Load() {
+				return none, errBroke
+			}
 			if _, err := c.tcp.Write(next); err != nil {
 				if refusal.IsTimeout(err) {
 					return timeout, err
