@@ -72,13 +72,20 @@ func ratio(m, reference measured) (all, low, high float64) {
 	return m.p99 / reference.p99, low, high
 }
 
-// best gives the oracle with the lowest p99 at the load with this index: what
-// strategies are compared with is the best that knowing the work can do.
+// reference is the measure of all strategies: the oracle that does its best
+// for each request as it comes.
+const reference = "oracle"
+
+func find(all []outcome, rule string, load int) measured {
+	i := slices.IndexFunc(all, func(o outcome) bool { return o.rule == rule })
+	return all[i].loads[load]
+}
+
+// best is the oracle with the lowest p99 at this load.
 func best(all []outcome, load int) measured {
-	oracles := world.Oracles()
-	var m measured
-	for _, o := range all {
-		if x := o.loads[load]; slices.Contains(oracles, o.rule) && (m.p99 == 0 || x.p99 < m.p99) {
+	m := find(all, reference, load)
+	for _, rule := range world.Oracles() {
+		if x := find(all, rule, load); x.p99 < m.p99 {
 			m = x
 		}
 	}

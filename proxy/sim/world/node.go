@@ -3,6 +3,8 @@ package world
 import (
 	"math"
 	"math/rand/v2"
+
+	"github.com/fairlead/fairlead/internal/rif"
 )
 
 // Discipline is how a node shares its cores among its requests.
@@ -38,12 +40,12 @@ type node struct {
 	served  float64
 	asOf    float64
 	running finishes
-	waiting queue[waiter] // Queueing
-	coming  []float64     // work of the requests on their way to it; kept for oracles
-	tells   *teller       // nil: it tells nothing
-	next    float64       // when the next event is
-	ends    bool          // and that it is the end of a request, not a change
-	work    []float64     // scratch of oracles
+	waiting queue[waiter]  // Queueing
+	coming  []float64      // work of the requests on their way to it; kept for oracles
+	tells   *rif.Estimator // nil: it tells nothing
+	next    float64        // when the next event is
+	ends    bool           // and that it is the end of a request, not a change
+	work    []float64      // scratch of oracles
 }
 
 type waiter struct {
@@ -102,13 +104,12 @@ func (n *node) plan() {
 }
 
 // take begins a request.
-func (n *node) take(now float64, id uint64, j *job) {
+func (n *node) take(now float64, id uint64, work float64) {
 	n.catchUp(now)
-	j.reached, j.found = now, int32(n.inFlight())
 	if len(n.running) < n.slots() {
-		n.running.add(finish{n.served + j.work, id})
+		n.running.add(finish{n.served + work, id})
 	} else {
-		n.waiting.put(waiter{id, j.work})
+		n.waiting.put(waiter{id, work})
 	}
 	n.plan()
 }
@@ -134,12 +135,11 @@ func (n *node) refill() {
 	}
 }
 
-// drop forgets a request, if it is still here.
-func (n *node) drop(now float64, id uint64) {
+// drop forgets a request, and tells whether it was still here.
+func (n *node) drop(now float64, id uint64) bool {
 	n.catchUp(now)
-	if !n.running.drop(id) {
-		n.waiting.drop(func(w waiter) bool { return w.job == id })
-	}
+	ok := n.running.drop(id) || n.waiting.drop(func(w waiter) bool { return w.job == id })
 	n.refill()
 	n.plan()
+	return ok
 }

@@ -20,9 +20,15 @@ func (p *proxy) hear(now float64, a probe) {
 // ask has a node answer a probe for its load, which costs it nothing.
 func (w *world) ask(p probe) {
 	n := &w.nodes[p.node]
-	p.load = n.tells.load(w.now, n.inFlight())
+	p.load = n.load(w.now)
 	p.at = w.now + w.Delay
 	w.told.put(p)
+}
+
+// load is what a node tells of itself.
+func (n *node) load(now float64) (l strategy.Load) {
+	l.InFlight, l.Latency = n.tells.Load(at(now), 0)
+	return l
 }
 
 // check has one proxy probe the health of all nodes; the proxies take turns

@@ -103,17 +103,18 @@ func (q *queue[T]) take() T {
 	return x
 }
 
-// drop removes the first for which match holds.
-func (q *queue[T]) drop(match func(T) bool) {
+// drop removes the first for which match holds, and tells whether there is one.
+func (q *queue[T]) drop(match func(T) bool) bool {
 	for i := range q.n {
 		if match(*q.get(i)) {
 			for ; i < q.n-1; i++ {
 				*q.get(i) = *q.get(i + 1)
 			}
 			q.n--
-			return
+			return true
 		}
 	}
+	return false
 }
 
 // tournament knows which of n numbers is the smallest, the first one of equals.

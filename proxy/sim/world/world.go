@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/rif"
 	"github.com/fairlead/fairlead/proxy/strategy"
 )
 
@@ -64,6 +65,7 @@ const (
 	arrivalStream = iota
 	oracleStream
 	proxyStream   = 1_000
+	startStream   = 500_000
 	profileStream = 1_000_000
 )
 
@@ -147,11 +149,16 @@ func (w *world) addProxies(rule string) error {
 		for i := range p.view {
 			p.view[i] = strategy.Node{ID: fmt.Sprintf("n%03d", i), Weight: w.Nodes[i].Weight}
 		}
+		// Proxies do not start all at once: each has chosen before, or 100
+		// round-robins would go through the nodes in step.
+		for range stream(w.Seed, startStream+uint64(k)).IntN(len(w.nodes)) {
+			s.Pick(epoch, p.view)
+		}
 		w.proxies = append(w.proxies, p)
-		if p.probing != nil || rule == "c3" {
-			for i := range w.nodes {
-				w.nodes[i].tells = newTeller()
-			}
+	}
+	if w.proxies[0].probing != nil || rule == "c3" { // the others do not listen
+		for i := range w.nodes {
+			w.nodes[i].tells = new(rif.Estimator)
 		}
 	}
 	if rule == "lowest-latency-probe" {
@@ -282,7 +289,10 @@ func (w *world) reach() {
 		n.coming = append(n.coming[:0], n.coming[1:]...)
 	}
 	if !j.over {
-		n.take(w.now, w.sent, j)
+		n.take(w.now, w.sent, j.work)
+		if n.tells != nil {
+			j.reached, j.found = w.now, int32(n.tells.Begin())
+		}
 		w.soonest.set(int(j.node), n.next)
 	}
 	w.sent++
@@ -299,8 +309,8 @@ func (w *world) serve(i int) {
 	a := answer{at: w.now + w.Delay, job: id}
 	if n.tells != nil {
 		j := w.jobs.at(id)
-		n.tells.end(w.now, int(j.found), w.now-j.reached)
-		a.load = n.tells.load(w.now, n.inFlight())
+		n.tells.End(at(w.now), int(j.found), span(w.now-j.reached), false)
+		a.load = n.load(w.now)
 	}
 	w.answers.put(a)
 }
@@ -321,7 +331,9 @@ func (w *world) expire() {
 	j := w.jobs.at(id)
 	if id < w.sent {
 		n := &w.nodes[j.node]
-		n.drop(w.now, id)
+		if n.drop(w.now, id) && n.tells != nil {
+			n.tells.End(at(w.now), int(j.found), 0, true)
+		}
 		w.soonest.set(int(j.node), n.next)
 	}
 	w.end(j, strategy.Failure, strategy.Load{})

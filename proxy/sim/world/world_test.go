@@ -75,7 +75,7 @@ func TestTheoryOfTheTail(t *testing.T) {
 func TestNodeShares(t *testing.T) {
 	n := newNode(&Spec{Profile: Steady(2, 1)}, nil)
 	for i, work := range []float64{3, 3, 6} {
-		n.take(0, uint64(i), &job{work: work})
+		n.take(0, uint64(i), work)
 	}
 	// Rate 2/3 until both of 3 end at 4.5; then 3 left at full speed.
 	for i, want := range []float64{4.5, 4.5, 7.5} {
@@ -94,7 +94,7 @@ func TestNodeShares(t *testing.T) {
 func TestNodeQueuesAndDrops(t *testing.T) {
 	n := newNode(&Spec{Discipline: Queueing, Profile: Steady(1, 1)}, nil)
 	for i := range 4 {
-		n.take(0, uint64(i), &job{work: 2})
+		n.take(0, uint64(i), 2)
 	}
 	n.drop(1, 0) // in service: the next one begins
 	n.drop(1, 2) // waiting
@@ -111,7 +111,7 @@ func TestNodeQueuesAndDrops(t *testing.T) {
 // A second at full speed, one at 30 %, and so on.
 func TestNodeDegrades(t *testing.T) {
 	n := newNode(&Spec{Profile: Degrading(1, .3, 1)}, nil)
-	n.take(.5, 1, &job{work: 1.2}) // .5 by 1, .3 by 2, .4 by 2.4
+	n.take(.5, 1, 1.2) // .5 by 1, .3 by 2, .4 by 2.4
 	for {
 		at := n.next
 		if _, done := n.event(at); done {
@@ -133,11 +133,11 @@ func TestOraclesForesee(t *testing.T) {
 		for range 200 {
 			n := newNode(&spec, nil)
 			for i := range r.IntN(8) {
-				n.take(float64(i)*.1, uint64(i), &job{work: 10 * r.Float64()})
+				n.take(float64(i)*.1, uint64(i), 10*r.Float64())
 			}
 			work := 10 * r.Float64()
 			soon := n.finishes(.9, work)
-			n.take(.9, 99, &job{work: work})
+			n.take(.9, 99, work)
 			for {
 				at := n.next
 				if id, _ := n.event(at); id == 99 {
@@ -156,7 +156,7 @@ func TestOracleForeseesDelays(t *testing.T) {
 	sum := func(works ...float64) float64 {
 		n := newNode(&Spec{Profile: Steady(2, 1)}, nil)
 		for i, w := range works {
-			n.take(0, uint64(i), &job{work: w})
+			n.take(0, uint64(i), w)
 		}
 		total := 0.0
 		for n.inFlight() > 0 {
@@ -168,7 +168,7 @@ func TestOracleForeseesDelays(t *testing.T) {
 	}
 	n := newNode(&Spec{Profile: Steady(2, 1)}, nil)
 	for i, w := range []float64{5, 1, 3} {
-		n.take(0, uint64(i), &job{work: w})
+		n.take(0, uint64(i), w)
 	}
 	if got, want := n.delays(0, 2), sum(5, 1, 3, 2)-sum(5, 1, 3); math.Abs(got-want) > 1e-9 {
 		t.Errorf("delay %g, want %g", got, want)
