@@ -25,6 +25,7 @@ var refusedRequests = []struct {
 	{"a tab is no space", "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", errRequestLine},
 	{"HTTP/0.9 has no fields and no framing", "GET /\r\n\r\n", errRequestLine},
 	{"no target", "GET HTTP/1.1\r\nHost: a\r\n\r\n", errRequestLine},
+	{"nor has CONNECT one", "CONNECT  HTTP/1.0\r\n\r\n", errRequestLine},
 	{"no method", " / HTTP/1.1\r\nHost: a\r\n\r\n", errMethod},
 	{"the method is a token: 9110, 9.1", "G(T / HTTP/1.1\r\nHost: a\r\n\r\n", errRequestLine},
 	{"TLS on the plain port is known by its first byte", "\x16\x03\x01", errMethod},
