@@ -1,0 +1,19 @@
+//go:build !linux
+
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+)
+
+var errLinux = errors.New("the bench needs Linux: it reads /proc, pins cores and uses all of 127.0.0.0/8")
+
+type pinning struct{ proxy, bed int }
+
+func pins(io.Writer) pinning { return pinning{-1, -1} }
+
+func onCore(int, func() error) error { return errLinux }
+
+func serveBed(*os.File, io.Writer) error { return errLinux }
