@@ -47,6 +47,7 @@ type news struct {
 	// Of done. Good and Bad were answered in the measured part; the latencies
 	// are of the good ones that were due in it, from when they were due.
 	Elapsed  float64
+	CPU      float64 // seconds that the bed used in the measured part
 	Good     int
 	Bad      int
 	Why      string // the last bad one

@@ -193,7 +193,7 @@ func TestTreeCPUAddsDescendantsOnly(t *testing.T) {
 func TestPeersFilesHaveTheSetting(t *testing.T) {
 	s := &setting{Dir: t.TempDir(), Listen: "127.0.0.1:4711", Nodes: []string{"127.0.0.2:99", "127.0.0.3:99"}, Connections: 17}
 	for name, parts := range map[string][]string{
-		"haproxy.cfg": {"bind 127.0.0.1:4711\n", "server node0 127.0.0.2:99\n", "server node1 127.0.0.3:99\n"},
+		"haproxy.cfg": {"maxconn " + strconv.Itoa(s.Most()) + " ", "bind 127.0.0.1:4711\n", "server node0 127.0.0.2:99\n", "server node1 127.0.0.3:99\n"},
 		"nginx.conf":  {"listen 127.0.0.1:4711 ", "server 127.0.0.2:99;\n", "server 127.0.0.3:99;\n", "keepalive 17;", "pid " + s.Dir + "/nginx.pid;"},
 		"express.js":  {"require('axios')"},
 	} {

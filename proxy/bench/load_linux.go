@@ -79,6 +79,7 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 		now = time.Now()
 		if !begun && !now.Before(p.begin) {
 			begun, p.begin = true, now
+			done.CPU = -threadCPU()
 			if err := tellStage(stageBegin); err != nil {
 				return done, err
 			}
@@ -86,6 +87,7 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 		if begun && !ended && !now.Before(p.end) {
 			ended, p.end = true, now
 			done.Elapsed = p.end.Sub(p.begin).Seconds()
+			done.CPU += threadCPU()
 			if err := tellStage(stageEnd); err != nil {
 				return done, err
 			}
@@ -130,6 +132,15 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 	done.Good, done.Bad, done.Why = p.good, p.bad, p.why
 	done.P50, done.P99 = p.quantile(0.50), p.quantile(0.99)
 	return done, nil
+}
+
+// threadCPU is what this thread, which is all of the bed, has used, in seconds.
+func threadCPU() float64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 // send writes a request on the connection that has been idle for longest.

@@ -214,7 +214,7 @@ func round(b *bed, r *rival, o options) (x sample, err error) {
 	}
 	x.RPS = float64(full.Good) / full.Elapsed
 	x.CPU = float64(cpu.Microseconds()) / float64(full.Good+full.Bad)
-	x.Busy = cpu.Seconds() / full.Elapsed
+	x.Busy, x.Clients = cpu.Seconds()/full.Elapsed, full.CPU/full.Elapsed
 	task.Rate = x.RPS / 2
 	half, _, err := b.load(task, nil)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/template"
 	"time"
 )
@@ -149,6 +150,16 @@ func find(name string) (string, error) {
 		}
 	}
 	return "", &absentError{name + " is not installed"}
+}
+
+// Most is how many clients' connections a proxy is to allow: as many as the
+// limit of descriptors has room for, with as many to nodes.
+func (s *setting) Most() int {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return s.Connections
+	}
+	return int(min(4000, max(limit.Max, 200)/2-100))
 }
 
 // render writes a peer's file with the setting filled in.

@@ -14,6 +14,7 @@ type sample struct {
 	RPS       float64 // good answers a second at saturation
 	CPU       float64 // user and system time of the proxy's processes for one request, then
 	Busy      float64 // part of its core that it used, then
+	Clients   float64 // part of the other core that the clients and nodes used
 	P50, P99  float64 // at half of saturation, over the direct ones
 	DirectP50 float64
 	DirectP99 float64
@@ -28,7 +29,8 @@ type result struct {
 	P99       float64 `json:"p99Micros"`
 	DirectP50 float64 `json:"directP50Micros"` // without a proxy, at the same rate
 	DirectP99 float64 `json:"directP99Micros"`
-	Busy      float64 `json:"busy"` // part of the core used at saturation; well under 1: the clients were the limit
+	Busy      float64 `json:"busy"`        // part of its core that the proxy used at saturation
+	Clients   float64 `json:"clientsBusy"` // and of theirs the clients and nodes; the one near 1 was the limit
 	Bad       int     `json:"bad"`
 	Rounds    int     `json:"rounds"`
 	// ToFairlead is the median of the rounds' ratios to fairlead's figures of
@@ -63,7 +65,7 @@ func summarise(rounds []map[string]sample) map[string]result {
 			RPS: of(func(x sample) float64 { return x.RPS }), CPU: of(func(x sample) float64 { return x.CPU }),
 			P50: of(func(x sample) float64 { return x.P50 }), P99: of(func(x sample) float64 { return x.P99 }),
 			DirectP50: of(func(x sample) float64 { return x.DirectP50 }), DirectP99: of(func(x sample) float64 { return x.DirectP99 }),
-			Busy: of(func(x sample) float64 { return x.Busy }), Rounds: len(xs),
+			Busy: of(func(x sample) float64 { return x.Busy }), Clients: of(func(x sample) float64 { return x.Clients }), Rounds: len(xs),
 		}
 		for _, x := range xs {
 			r.Bad += x.Bad
@@ -112,7 +114,7 @@ func table(results map[string]result) string {
 	})
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\trequests/s\tCPU µs/request\tadded p50 µs\tadded p99 µs\tcore busy\tbad")
+	fmt.Fprintln(w, "\trequests/s\tCPU µs/request\tadded p50 µs\tadded p99 µs\tcore busy\tclients'\tbad")
 	for _, name := range order {
 		r := results[name]
 		to := func(float64) string { return "" }
@@ -126,8 +128,8 @@ func table(results map[string]result) string {
 				return fmt.Sprintf(" (%.2f)", v)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%.0f%s\t%.1f%s\t%.0f%s\t%.0f%s\t%.0f %%\t%d\n", name, r.RPS, to(x.RPS), r.CPU, to(x.CPU),
-			r.P50, to(x.P50), r.P99, to(x.P99), 100*r.Busy, r.Bad)
+		fmt.Fprintf(w, "%s\t%.0f%s\t%.1f%s\t%.0f%s\t%.0f%s\t%.0f %%\t%.0f %%\t%d\n", name, r.RPS, to(x.RPS), r.CPU, to(x.CPU),
+			r.P50, to(x.P50), r.P99, to(x.P99), 100*r.Busy, 100*r.Clients, r.Bad)
 	}
 	_ = w.Flush() // to a Builder
 	b.WriteString("(× fairlead's, median of the rounds). Latency at half of the proxy's own saturation, over the same load without a proxy.\n")
