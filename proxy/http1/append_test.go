@@ -20,6 +20,7 @@ func TestAppendRequest(t *testing.T) {
 			"GET / HTTP/1.1|Host: a|Accept: c"},
 		{"what the Connection field names stays as well", get("Connection: A-b, close", "a-B: c", "A-Bc: d", "a-b: e"), Onward{}, "GET / HTTP/1.1|Host: a|A-Bc: d"},
 		{"also the client's own credentials, if it wants so", get("Connection: cookie", "Cookie: a"), Onward{}, "GET / HTTP/1.1|Host: a"},
+		{"Close is the name of an option: 9112, 9.6", get("Close: b", "Accept: c"), Onward{Close: true}, "GET / HTTP/1.1|Host: a|Accept: c|Connection: close"},
 		{"names that are other names to CGI", get("Content_Length: 5", "Transfer_encoding: chunked", "X-Forwarded_For: b", "Con_tent-Length: c"), Onward{}, "GET / HTTP/1.1|Host: a|Con_tent-Length: c"},
 		{"absolute-form becomes origin-form", "GET http://b:80/c?d HTTP/1.1\r\nHost: a\r\n\r\n", Onward{}, "GET /c?d HTTP/1.1|Host: b:80"},
 		{"asterisk-form", "OPTIONS * HTTP/1.1\r\nHost: a\r\nMax-Forwards: 5\r\n\r\n", Onward{}, "OPTIONS * HTTP/1.1|Host: a|Max-Forwards: 4"},

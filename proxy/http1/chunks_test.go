@@ -79,9 +79,9 @@ func TestChunks(t *testing.T) {
 
 // The next request begins right after the body.
 func TestChunksTakeNoMore(t *testing.T) {
-	_, rest, _, err := decode(&tight, "1\r\nx\r\n0\r\nA: b\r\n\r\nGET / HTTP/1.1\r\n")
-	if want := len("GET / HTTP/1.1\r\n"); rest != want || err != nil {
-		t.Errorf("%d bytes left, error %v, want %d", rest, err, want)
+	const in = "1\r\nx\r\n0\r\nA: b\r\n\r\n"
+	if _, n, _, err := decode(&tight, in+"GET / HTTP/1.1\r\n"); n != len(in) || err != nil {
+		t.Errorf("%d bytes taken, error %v, want %d", n, err, len(in))
 	}
 	var c Chunks
 	if _, n, done, err := c.Next([]byte("0\r\n\r\n"), &tight); n != 5 || !done || err != nil {

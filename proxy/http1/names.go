@@ -13,7 +13,7 @@ const (
 	contentLength
 	transferEncoding
 	connection
-	keepAlive
+	keepAlive // also Close, which is no field but reserved: as an option it means something else (RFC 9112, section 9.6)
 	proxyConnection
 	te
 	trailer
@@ -82,7 +82,7 @@ func kindOfExact(name []byte) kind {
 		}
 		return first(name, "date", date, "vary", early)
 	case 5:
-		return one(name, "range", early)
+		return first(name, "range", early, "close", keepAlive)
 	case 6:
 		if equalFold(name, "cookie") {
 			return early

@@ -8,7 +8,7 @@ import (
 func TestKinds(t *testing.T) {
 	for k, names := range map[kind][]string{
 		host: {"Host"}, contentLength: {"Content-Length"}, transferEncoding: {"Transfer-Encoding"}, connection: {"Connection"},
-		keepAlive: {"Keep-Alive"}, proxyConnection: {"Proxy-Connection"}, te: {"TE"}, trailer: {"Trailer"}, upgrade: {"Upgrade"},
+		keepAlive: {"Keep-Alive", "Close"}, proxyConnection: {"Proxy-Connection"}, te: {"TE"}, trailer: {"Trailer"}, upgrade: {"Upgrade"},
 		expect: {"Expect"}, maxForwards: {"Max-Forwards"}, via: {"Via"}, forwarded: {"Forwarded"}, date: {"Date"},
 		proxyAuth:    {"Proxy-Authenticate", "Proxy-Authorization", "Proxy-Authentication-Info"},
 		forwardedFor: {"X-Forwarded-For"}, forwardedHost: {"X-Forwarded-Host"}, forwardedProto: {"X-Forwarded-Proto"},

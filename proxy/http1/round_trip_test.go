@@ -9,7 +9,7 @@ import (
 
 // hop are fields that must not be passed on, whatever they say; Host, length
 // and coding are written anew.
-var hop = []string{"connection", "content-length", "expect", "host", "keep-alive", "max-forwards", "proxy-authenticate", "proxy-authentication-info",
+var hop = []string{"close", "connection", "content-length", "expect", "host", "keep-alive", "max-forwards", "proxy-authenticate", "proxy-authentication-info",
 	"proxy-authorization", "proxy-connection", "te", "transfer-encoding", "upgrade"}
 
 // endToEnd gives the lines that must be passed on, found out in another way

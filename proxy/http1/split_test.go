@@ -65,20 +65,20 @@ func arrive(pieces []string, parse func([]byte) (int, error), s *scan) (int, err
 	return 0, nil
 }
 
-// chunksIn tells a body's bytes and its trailer.
+// chunksIn tells a body's bytes, its trailer, and how many bytes they took.
 func chunksIn(pieces ...string) string {
-	body, rest, trailer, err := decode(&tight, pieces...)
+	body, taken, trailer, err := decode(&tight, pieces...)
 	if err != nil {
 		return fmt.Sprint(body, " and then ", err)
 	}
-	return fmt.Sprintf("%q, %d left\n%s", body, rest, lines(trailer))
+	return fmt.Sprintf("%q, %d bytes\n%s", body, taken, lines(trailer))
 }
 
 var errMore = errors.New("more is needed")
 
-// decode reads a chunked body that arrives in pieces. rest is how many bytes
-// of the last piece were not taken.
-func decode(l *Limits, pieces ...string) (body string, rest int, trailer []Field, err error) {
+// decode reads a chunked body that arrives in pieces, of which it has taken so
+// many bytes.
+func decode(l *Limits, pieces ...string) (body string, taken int, trailer []Field, err error) {
 	var c Chunks
 	kept := ""
 	for _, p := range pieces {
@@ -86,12 +86,13 @@ func decode(l *Limits, pieces ...string) (body string, rest int, trailer []Field
 		for {
 			data, n, done, err := c.Next(b, l)
 			body += string(data)
+			taken += n
 			if err != nil {
-				return body, 0, nil, err
+				return body, taken, nil, err
 			}
 			b = b[n:]
 			if done {
-				return body, len(b), c.Trailer, nil
+				return body, taken, c.Trailer, nil
 			}
 			if len(data) == 0 {
 				break
@@ -99,7 +100,7 @@ func decode(l *Limits, pieces ...string) (body string, rest int, trailer []Field
 		}
 		kept = string(b)
 	}
-	return body, 0, nil, errMore
+	return body, taken, nil, errMore
 }
 
 func describe(b []byte) string {
