@@ -63,15 +63,11 @@ type bed struct {
 	news  chan news
 }
 
-func startBed(ctx context.Context, core int) (*bed, error) {
+func startBed(ctx context.Context, at seat) (*bed, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return startBedAs(ctx, command{args: []string{self, bedArgument}}, core)
-}
-
-func startBedAs(ctx context.Context, c command, core int) (_ *bed, err error) {
 	in, tasks, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -80,7 +76,7 @@ func startBedAs(ctx context.Context, c command, core int) (_ *bed, err error) {
 	if err != nil {
 		return nil, errors.Join(err, in.Close(), tasks.Close())
 	}
-	child, err := spawn(c, core, in, w, os.Stderr)
+	child, err := spawn(command{args: []string{self, bedArgument}}, at, in, w, os.Stderr)
 	in.Close()
 	w.Close()
 	if err != nil {

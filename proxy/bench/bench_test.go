@@ -121,7 +121,7 @@ func TestTellsWhyAProxyDoesNotStart(t *testing.T) {
 }
 
 func TestCountsBadAnswersApart(t *testing.T) {
-	b, err := startBed(t.Context(), -1)
+	b, err := startBed(t.Context(), seat{core: -1})
 	if err != nil {
 		t.Fatal(err)
 	}

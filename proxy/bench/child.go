@@ -21,8 +21,22 @@ type child struct {
 	once  sync.Once
 }
 
-// spawn starts a command on a core; core < 0: on any.
-func spawn(c command, core int, stdin *os.File, stdout, stderr io.Writer) (*child, error) {
+// seat is where a child runs.
+type seat struct {
+	core     int // < 0: any
+	realtime bool
+}
+
+// take runs start in the seat, for the child that it starts.
+func (s seat) take(start func() error) error {
+	if !s.realtime {
+		return onCore(s.core, start)
+	}
+	return asRealtime(func() error { return onCore(s.core, start) })
+}
+
+// spawn starts a command.
+func spawn(c command, at seat, stdin *os.File, stdout, stderr io.Writer) (*child, error) {
 	// It outlives the call that starts it; stop ends it.
 	cmd := exec.Command(c.args[0], c.args[1:]...) //nolint:noctx // see above
 	cmd.Env = append(os.Environ(), c.env...)
@@ -32,7 +46,7 @@ func spawn(c command, core int, stdin *os.File, stdout, stderr io.Writer) (*chil
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = stopTime
-	if err := onCore(core, cmd.Start); err != nil {
+	if err := at.take(cmd.Start); err != nil {
 		return nil, err
 	}
 	p := &child{cmd: cmd, ended: make(chan struct{})}

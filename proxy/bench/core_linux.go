@@ -9,16 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pinning is which core the proxies get, and which the bed.
-type pinning struct{ proxy, bed int }
-
-// pins takes two of the cores that the bench may use. With one, nothing is
+// pins gives a core for the proxies and one for the bed, of those that the bench
+// may use. With one, nothing is
 // pinned, and the figures are of two who share it.
-func pins(stderr io.Writer) pinning {
+func pins(stderr io.Writer) (proxy, bed int) {
 	var set unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &set); err != nil || set.Count() < 2 {
 		fmt.Fprintln(stderr, "bench: fewer than two cores: the proxy shares one with the clients")
-		return pinning{-1, -1}
+		return -1, -1
 	}
 	var cores []int
 	for i := 0; len(cores) < 2; i++ {
@@ -26,7 +24,7 @@ func pins(stderr io.Writer) pinning {
 			cores = append(cores, i)
 		}
 	}
-	return pinning{proxy: cores[0], bed: cores[1]}
+	return cores[0], cores[1]
 }
 
 // onCore runs start on one core; a process that it starts stays there, as a
@@ -46,14 +44,21 @@ func onCore(core int, start func() error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, unix.SchedSetaffinity(0, &before)) }()
-	// Ahead of whatever else the machine does, where that is allowed.
-	raw, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	return start()
+}
+
+// asRealtime runs start so that a process that it starts comes before all that
+// is not real-time (SCHED_RR, sched(7)): a child has its parent's policy.
+func asRealtime(start func() error) (err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	before, err := unix.SchedGetAttr(0, 0)
 	if err != nil {
 		return err
 	}
-	if unix.Setpriority(unix.PRIO_PROCESS, 0, -20) == nil {
-		nice := 20 - raw // the system call gives it so, see getpriority(2)
-		defer func() { err = errors.Join(err, unix.Setpriority(unix.PRIO_PROCESS, 0, nice)) }()
+	if err := unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}, 0); err != nil {
+		return fmt.Errorf("real-time scheduling, which needs root: %w", err)
 	}
+	defer func() { err = errors.Join(err, unix.SchedSetAttr(0, before, 0)) }()
 	return start()
 }

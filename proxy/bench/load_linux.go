@@ -73,12 +73,14 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 	now := time.Now()
 	next := now
 	p.begin = now.Add(time.Duration(t.Warm * float64(time.Second)))
-	p.end = p.begin.Add(time.Duration(t.Seconds * float64(time.Second)))
+	length := time.Duration(t.Seconds * float64(time.Second))
+	p.end = p.begin.Add(length)
 	begun, ended := false, false
 	for {
 		now = time.Now()
 		if !begun && !now.Before(p.begin) {
 			begun, p.begin = true, now
+			p.end = now.Add(length)
 			done.CPU = -threadCPU()
 			if err := tellStage(stageBegin); err != nil {
 				return done, err

@@ -47,6 +47,7 @@ type options struct {
 	only        []string
 	proxy       string
 	modules     string
+	realtime    bool
 	seed        uint64
 }
 
@@ -61,6 +62,7 @@ func parse(args []string, stderr io.Writer) (o options, help bool, err error) {
 	f.StringVar(&only, "only", "", "names of the proxies, separated by commas (default: all that are installed)")
 	f.StringVar(&o.proxy, "proxy", "", "the proxy's program (default: it is built)")
 	f.StringVar(&o.modules, "modules", os.Getenv("NODE_PATH"), "the node_modules folder with express and axios (default: NODE_PATH)")
+	f.BoolVar(&o.realtime, "realtime", false, "proxies, clients and nodes before all else on their cores, for a machine that does other work; needs root")
 	f.Uint64Var(&o.seed, "seed", 0, "of the order (default: random)")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -140,8 +142,8 @@ func measure(ctx context.Context, o options, all []peer, stderr io.Writer) (_ ma
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // nothing secret
 		return nil, err
 	}
-	place := pins(stderr)
-	bed, err := startBed(ctx, place.bed)
+	proxyCore, bedCore := pins(stderr)
+	bed, err := startBed(ctx, seat{bedCore, o.realtime})
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +165,7 @@ func measure(ctx context.Context, o options, all []peer, stderr io.Writer) (_ ma
 		if len(o.only) > 0 && !slices.Contains(o.only, p.name) {
 			continue
 		}
-		r, err := p.start(ctx, s, place.proxy)
+		r, err := p.start(ctx, s, seat{proxyCore, o.realtime})
 		var absent *absentError
 		switch {
 		case ctx.Err() != nil:

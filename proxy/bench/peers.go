@@ -183,8 +183,8 @@ type rival struct {
 	*child
 }
 
-// start runs the peer on a core of its own and waits until it serves.
-func (p peer) start(ctx context.Context, s setting, core int) (*rival, error) {
+// start runs the peer and waits until it serves.
+func (p peer) start(ctx context.Context, s setting, at seat) (*rival, error) {
 	var err error
 	if s.Listen, err = freeAddress(ctx); err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (p peer) start(ctx context.Context, s setting, core int) (*rival, error) {
 		return nil, err
 	}
 	var output tail
-	child, err := spawn(c, core, nil, &output, &output)
+	child, err := spawn(c, at, nil, &output, &output)
 	if err != nil {
 		return nil, err
 	}
