@@ -49,7 +49,7 @@ func serveBed(stdin *os.File, stdout io.Writer) error {
 			if err := json.Unmarshal(line, &t); err != nil {
 				return err
 			}
-			done, err := l.play(t, func(stage string) error { return tell(stdout, news{Stage: stage}) })
+			done, err := l.play(t)
 			if err != nil {
 				done.Error = err.Error()
 			}

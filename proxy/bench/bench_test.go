@@ -130,12 +130,12 @@ func TestCountsBadAnswersApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := b.load(task{Addr: refused, Path: "/", Connections: 1, Seconds: 0.1}, nil); err == nil ||
+	if _, err := b.load(task{Addr: refused, Path: "/", Connections: 1, Seconds: 0.1}); err == nil ||
 		!strings.Contains(err.Error(), "connect to "+refused) {
 		t.Errorf("nobody listens: %v", err)
 	}
 	for _, rate := range []float64{0, 500} {
-		done, _, err := b.load(task{Addr: b.nodes[1], Path: "/", Connections: 2, Rate: rate, Warm: 0.05, Seconds: 0.3}, nil)
+		done, err := b.load(task{Addr: b.nodes[1], Path: "/", Connections: 2, Rate: rate, Warm: 0.05, Seconds: 0.3})
 		if err != nil || done.Bad != 0 || done.Good == 0 || done.P50 <= 0 || done.P99 < done.P50 || done.Elapsed < 0.29 {
 			t.Errorf("rate %g: %+v, %v", rate, done, err)
 		}

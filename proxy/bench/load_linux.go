@@ -46,7 +46,7 @@ type client struct {
 }
 
 // play makes a load.
-func (l *loop) play(t task, tellStage func(string) error) (done news, err error) {
+func (l *loop) play(t task) (done news, err error) {
 	addr, err := netip.ParseAddrPort(t.Addr)
 	if err != nil {
 		return done, err
@@ -79,20 +79,24 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 	for {
 		now = time.Now()
 		if !begun && !now.Before(p.begin) {
-			begun, p.begin = true, now
-			p.end = now.Add(length)
-			done.CPU = -threadCPU()
-			if err := tellStage(stageBegin); err != nil {
+			before, err := usedBy(t.Pid)
+			if err != nil {
 				return done, err
 			}
+			done.Used = -before.Seconds()
+			done.CPU = -threadCPU()
+			now = time.Now()
+			begun, p.begin, p.end = true, now, now.Add(length)
 		}
 		if begun && !ended && !now.Before(p.end) {
 			ended, p.end = true, now
 			done.Elapsed = p.end.Sub(p.begin).Seconds()
 			done.CPU += threadCPU()
-			if err := tellStage(stageEnd); err != nil {
+			after, err := usedBy(t.Pid)
+			if err != nil {
 				return done, err
 			}
+			done.Used += after.Seconds()
 		}
 		if ended && (t.Rate == 0 || len(p.idle) == len(p.clients) && len(p.due) == 0 || now.Sub(p.end) > patience) {
 			break
@@ -134,6 +138,13 @@ func (l *loop) play(t task, tellStage func(string) error) (done news, err error)
 	done.Good, done.Bad, done.Why = p.good, p.bad, p.why
 	done.P50, done.P99 = p.quantile(0.50), p.quantile(0.99)
 	return done, nil
+}
+
+func usedBy(pid int) (time.Duration, error) {
+	if pid == 0 {
+		return 0, nil
+	}
+	return treeCPU(procRoot, pid)
 }
 
 // threadCPU is what this thread, which is all of the bed, has used, in seconds.

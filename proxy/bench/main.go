@@ -28,7 +28,6 @@ import (
 	"slices"
 	"strings"
 	"syscall"
-	"time"
 )
 
 func main() {
@@ -204,10 +203,8 @@ func measure(ctx context.Context, o options, all []peer, stderr io.Writer) (_ ma
 
 // round measures one proxy once.
 func round(b *bed, r *rival, o options) (x sample, err error) {
-	length := time.Duration(o.seconds * float64(time.Second))
-	used := func() (time.Duration, error) { return treeCPU(procRoot, r.pid()) }
-	task := task{Addr: r.addr, Path: path, Connections: o.connections, Seconds: length.Seconds(), Warm: min(0.3, length.Seconds())}
-	full, cpu, err := b.load(task, used)
+	task := task{Addr: r.addr, Path: path, Connections: o.connections, Seconds: o.seconds, Warm: min(0.3, o.seconds), Pid: r.pid()}
+	full, err := b.load(task)
 	if err != nil {
 		return x, err
 	}
@@ -215,15 +212,15 @@ func round(b *bed, r *rival, o options) (x sample, err error) {
 		return x, fmt.Errorf("no good answer; %d bad ones, the last: %s", full.Bad, full.Why)
 	}
 	x.RPS = float64(full.Good) / full.Elapsed
-	x.CPU = float64(cpu.Microseconds()) / float64(full.Good+full.Bad)
-	x.Busy, x.Clients = cpu.Seconds()/full.Elapsed, full.CPU/full.Elapsed
-	task.Rate = x.RPS / 2
-	half, _, err := b.load(task, nil)
+	x.CPU = full.Used * 1e6 / float64(full.Good+full.Bad)
+	x.Busy, x.Clients = full.Used/full.Elapsed, full.CPU/full.Elapsed
+	task.Rate, task.Pid = x.RPS/2, 0
+	half, err := b.load(task)
 	if err != nil {
 		return x, err
 	}
 	task.Addr = b.nodes[0]
-	direct, _, err := b.load(task, nil)
+	direct, err := b.load(task)
 	if err != nil {
 		return x, err
 	}
