@@ -37,7 +37,7 @@ func parse(args []string, stderr io.Writer) (o options, help bool, err error) {
 	f.StringVar(&o.run, "run", "", "id of the run, as in the tag fairlead:run of its instances")
 	f.StringVar(&clusters, "clusters", "", "names of the clusters, separated by commas; each is a path, /cluster1")
 	f.StringVar(&o.strategy, "strategy", strategy.Default, "one of "+strings.Join(strategy.Names(), ", "))
-	f.StringVar(&o.engine, "engine", engineNet, "data plane, one of "+strings.Join(engines(), ", "))
+	f.StringVar(&o.engine, "engine", engineFairlead, "data plane, one of "+strings.Join(engines(), ", "))
 	f.IntVar(&o.nodePort, "node-port", 8000, "port of the service on the nodes")
 	f.StringVar(&o.listen, "listen", "", "address for clients (default: the instance's private address, port 8000)")
 	f.StringVar(&o.admin, "admin", "", "address of the admin endpoint (default: the instance's private address, port 8001)")
