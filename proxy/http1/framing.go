@@ -56,11 +56,12 @@ func length(value []byte) (int64, *Error) {
 		if !isDigit(c) {
 			return 0, errLength
 		}
-		if n > (math.MaxInt64-9)/10 {
+		digit := int64(c - '0')
+		if n > (math.MaxInt64-digit)/10 {
 			large = true
 			continue
 		}
-		n = n*10 + int64(c-'0')
+		n = n*10 + digit
 	}
 	if large {
 		return 0, errLongBody
