@@ -193,8 +193,8 @@ func measure(ctx context.Context, o options, all []peer, stderr io.Writer) (_ ma
 			if err != nil {
 				return nil, fmt.Errorf("%s, round %d: %w", r.name, i+1, err)
 			}
-			fmt.Fprintf(stderr, "bench: round %d of %d: %-9s %6.0f requests/s, %5.1f µs of CPU each\n",
-				i+1, o.rounds, r.name, x.RPS, x.CPU)
+			fmt.Fprintf(stderr, "bench: round %d of %d: %-9s %6.0f requests/s, %5.1f µs of CPU each, p50 +%.0f µs, p99 +%.0f µs (direct %.0f and %.0f)\n",
+				i+1, o.rounds, r.name, x.RPS, x.CPU, x.P50, x.P99, x.DirectP50, x.DirectP99)
 			rounds[i][r.name] = x
 		}
 	}
