@@ -20,10 +20,10 @@ type scenario struct {
 }
 
 const (
-	halfTrip  = 0.00025 // s, of the network, one way
-	deadline  = 5       // s
-	healthy   = 1       // s between health probes, the proxy's default
-	probeWork = 0.0002  // s of one core for a health probe
+	halfTrip    = 0.00025 // s, of the network, one way
+	deadline    = 5       // s
+	healthEvery = 1       // s between health probes, the proxy's default
+	probeWork   = 0.0002  // s of one core for a health probe
 )
 
 // small is what the small scenarios share: requests that all need 10 ms of a
@@ -60,12 +60,12 @@ func scenarios() map[string]scenario {
 
 // testbed has the shape of Prequal's: B. Wydrowski, R. Kleinberg, S. Rumble
 // and A. Archer, "Load is not what you should balance: Introducing Prequal",
-// NSDI 2024, section 5. 100 clients that each balance for themselves, 100
-// servers, each with a tenth of a machine and antagonists on the rest; the
-// work of a request normal with σ = μ, cut at 0; a deadline of 5 s; nine loads,
-// each 10/9 of the one before, from 0.75 to 1.74 of what the servers are
-// allotted. A server may use what its machine's antagonists leave. What the
-// antagonists there did is not told; ours is in world.Antagonised.
+// NSDI 2024. 100 clients that each balance for themselves, 100 servers, each
+// with a tenth of a machine and antagonists on the rest; the work of a request
+// normal with σ = μ, cut at 0; a deadline of 5 s; nine loads, each 10/9 of the
+// one before, from 0.75 to 1.74 of what the servers are allotted. A server may
+// use what its machine's antagonists leave. How much work a request is on
+// average, how many cores a server has and what the antagonists do are ours.
 func testbed() scenario {
 	loads := make([]float64, 9)
 	for i := range loads {
@@ -101,7 +101,7 @@ func costs() map[string]func(mean float64) world.Cost {
 func (s scenario) setup(o options, seed int) world.Setup {
 	w := world.Setup{
 		Nodes: s.nodes(), Proxies: s.proxies, Cost: costs()[s.cost](s.work),
-		Delay: halfTrip, Deadline: deadline, Health: healthy, HealthCost: probeWork,
+		Delay: halfTrip, Deadline: deadline, Health: healthEvery, HealthCost: probeWork,
 		Prequal: o.prequal, Seed: uint64(seed),
 	}
 	capacity := 0.0
