@@ -47,16 +47,16 @@ func (c *conn) converse(out []byte, lend *lender) (*buffer, error) {
 	return into, err
 }
 
-func (c *conn) turn(fd uintptr) bool {
+func (c *conn) turn(uintptr) bool {
 	if !c.sent {
 		c.sent = true
-		_, c.err = c.tcp.Write(c.out)
+		c.err = c.write(c.out)
 		return c.err != nil
 	}
 	if c.into == nil {
 		c.into = c.lend.get()
 	}
-	n, again, err := read(fd, c.into.room(1))
+	n, again, err := c.read(c.into.room(1))
 	if again {
 		c.lend.put(c.into)
 		c.into = nil

@@ -456,7 +456,7 @@ func (s *session) final(n *cluster.Node, c *conn, res *buffer, at int, t trial) 
 	}
 	e.release(w.route, n, now, t)
 	if len(w.out.b) > 0 {
-		if _, err := s.tcp.Write(w.out.b); err != nil {
+		if err := s.socket.write(w.out.b); err != nil {
 			s.last = true
 		}
 	}

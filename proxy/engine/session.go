@@ -102,7 +102,7 @@ func (s *session) serve() {
 // than was asked for. Only a close that came with the last bytes is missed by
 // that: the watch sees it. After the first request it is looked for here, as
 // clients that close behind their request mostly send a single one.
-func (s *session) ready(fd uintptr) bool {
+func (s *session) ready(uintptr) bool {
 	drained := false
 	for {
 		if w := s.work; w != nil && !w.partial && len(w.in.b) > 0 {
@@ -130,7 +130,7 @@ func (s *session) ready(fd uintptr) bool {
 		}
 		w := s.borrow()
 		room := w.in.room(1)
-		n, again, err := read(fd, room)
+		n, again, err := s.read(room)
 		switch {
 		case again:
 			s.pause()
@@ -261,7 +261,7 @@ func (s *session) malformed(err error) {
 // write sends p to the client. An error means that the client is gone.
 func (s *session) write(p []byte) error {
 	s.wait(client, s.e.coarse.Load()+int64(s.e.limits.Stall))
-	_, err := s.tcp.Write(p)
+	err := s.socket.write(p)
 	if err != nil {
 		s.last = true
 	}

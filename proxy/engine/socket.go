@@ -14,31 +14,55 @@ var past = time.Unix(1, 0)
 
 // socket is a TCP connection, with the way around package net to it: net reads
 // first and waits when there is nothing, which for an exchange of messages is
-// one fruitless read per message.
+// one fruitless read per message. Whoever serves the connection is the one who
+// closes it, and so may use the descriptor itself.
 type socket struct {
 	tcp *net.TCPConn
 	raw syscall.RawConn
+	fd  uintptr
 }
 
 func newSocket(c *net.TCPConn) (socket, error) {
 	raw, err := c.SyscallConn()
-	return socket{c, raw}, err
+	if err != nil {
+		return socket{}, err
+	}
+	s := socket{tcp: c, raw: raw}
+	err = raw.Control(func(fd uintptr) { s.fd = fd })
+	return s, err
+}
+
+// write writes all of p, and waits only if the kernel does not take it at once.
+func (s socket) write(p []byte) error {
+	n, errno := send(s.fd, p)
+	switch errno {
+	case 0:
+	case syscall.EAGAIN, syscall.EINTR:
+		n = 0
+	default:
+		return os.NewSyscallError("send", errno)
+	}
+	if n == len(p) {
+		return nil
+	}
+	_, err := s.tcp.Write(p[n:])
+	return err
 }
 
 // read reads what is there. again: nothing is.
-func read(fd uintptr, p []byte) (n int, again bool, err error) {
+func (s socket) read(p []byte) (n int, again bool, err error) {
 	for {
-		n, err = syscall.Read(int(fd), p)
+		n, errno := receive(s.fd, p)
 		switch {
-		case err == nil && n == 0:
+		case errno == 0 && n == 0:
 			return 0, false, io.EOF
-		case err == nil:
+		case errno == 0:
 			return n, false, nil
-		case errors.Is(err, syscall.EINTR):
-		case errors.Is(err, syscall.EAGAIN):
+		case errno == syscall.EINTR:
+		case errno == syscall.EAGAIN:
 			return 0, true, nil
 		default:
-			return 0, false, os.NewSyscallError("read", err)
+			return 0, false, os.NewSyscallError("recv", errno)
 		}
 	}
 }
