@@ -12,6 +12,9 @@ import (
 // exact. docs/strategies.md has the figures of ten seeds.
 func simulate(t *testing.T, args string) map[string]figure {
 	t.Helper()
+	if raced {
+		t.Skip("too slow with the race detector")
+	}
 	o, err := parse(strings.Fields(args), t.Output())
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +87,9 @@ func TestNobodyBeatsLeastOutstandingOnEqualNodes(t *testing.T) {
 // The shape of Prequal's testbed (NSDI 2024, section 5). The oracles are left
 // out to save their time.
 func TestPrequalTestbed(t *testing.T) {
+	if raced {
+		t.Skip("too slow with the race detector")
+	}
 	play := func(rule, args string) []measured {
 		o, err := parse(strings.Fields("-scenario prequal-testbed -seeds 1 -strategy "+rule+" "+args), t.Output())
 		if err != nil {

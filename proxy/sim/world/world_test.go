@@ -51,11 +51,11 @@ func TestTheory(t *testing.T) {
 		{"M/G/1-PS", Sharing, TruncatedNormal(work), work / (1 - load)},
 	}
 	for _, tt := range tests {
-		r := run1(t, one(tt.discipline, load, tt.cost, 6000), "random")[0]
-		if got := mean(r.Latencies); math.Abs(got/tt.want-1) > .02 {
-			t.Errorf("%s: mean %.3f ms, want %.3f to 2 %%", tt.why, 1e3*got, 1e3*tt.want)
+		r := run1(t, one(tt.discipline, load, tt.cost, 2000), "random")[0]
+		if got := mean(r.Latencies); math.Abs(got/tt.want-1) > .03 {
+			t.Errorf("%s: mean %.3f ms, want %.3f to 3 %%", tt.why, 1e3*got, 1e3*tt.want)
 		}
-		if want := load / work * 6000; math.Abs(float64(len(r.Latencies))/want-1) > .01 {
+		if want := load / work * 2000; math.Abs(float64(len(r.Latencies))/want-1) > .01 {
 			t.Errorf("%s: %d requests, want %.0f to 1 %%", tt.why, len(r.Latencies), want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestTheory(t *testing.T) {
 
 // The time of an M/M/1 queue is itself exponential: p99 = ln 100 × mean.
 func TestTheoryOfTheTail(t *testing.T) {
-	l := run1(t, one(Queueing, .7, Exponential(.01), 12000), "random")[0].Latencies
+	l := run1(t, one(Queueing, .7, Exponential(.01), 5000), "random")[0].Latencies
 	slices.Sort(l)
 	got, want := l[len(l)*99/100], math.Log(100)*.01/.3
 	if math.Abs(got/want-1) > .04 {
