@@ -100,6 +100,7 @@ var refusedRequests = []struct {
 	{"a control character", get("A: b\x1bc"), errFieldValue},
 	{"DEL", get("A: b\x7f"), errFieldValue},
 	{"a control character far in", get("A: " + strings.Repeat("x", 37) + "\x01"), errFieldValue},
+	{"DEL far in", get("A: " + strings.Repeat("x", 37) + "\x7f" + strings.Repeat("x", 37)), errFieldValue},
 	{"a bare CR in a value: 9112, 2.2", get("A: b\rc: d"), errFieldValue},
 	{"a CR before the line end", get("A: b\r"), errFieldValue},
 	{"a bare LF: 9112, 2.2", get("A: b\nTransfer-Encoding: chunked"), errBareLF},
