@@ -26,6 +26,7 @@ type options struct {
 	check    time.Duration
 	answer   time.Duration
 	drain    time.Duration
+	access   float64
 }
 
 // parse reads the flags. The error names every mistake.
@@ -45,6 +46,7 @@ func parse(args []string, stderr io.Writer) (o options, help bool, err error) {
 	f.DurationVar(&o.check, "check", 0, "do not serve: wait so long at most for the proxy on this instance to be healthy, exit 0 if it is")
 	f.DurationVar(&o.answer, "answer-timeout", 30*time.Second, "how long a node may take to begin its answer")
 	f.DurationVar(&o.drain, "drain", 30*time.Second, "how long requests may go on after SIGTERM")
+	f.Float64Var(&o.access, "access-log", 0.01, "share of the requests that are logged, 0 to 1, and at most 100 a second; engine "+engineFairlead+" only")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, true, nil
@@ -75,6 +77,9 @@ func parse(args []string, stderr io.Writer) (o options, help bool, err error) {
 	}
 	if !slices.Contains(engines(), o.engine) {
 		wrong = append(wrong, fmt.Errorf("-engine %q is none of %s", o.engine, strings.Join(engines(), ", ")))
+	}
+	if !(o.access >= 0 && o.access <= 1) { // nor NaN
+		wrong = append(wrong, fmt.Errorf("-access-log %v is not between 0 and 1", o.access))
 	}
 	if o.nodePort < 1 || o.nodePort > 65535 {
 		wrong = append(wrong, fmt.Errorf("-node-port %d is not between 1 and 65535", o.nodePort))

@@ -28,6 +28,7 @@ type planeConfig struct {
 	engine   string
 	answer   time.Duration
 	drain    time.Duration
+	access   float64
 	clusters []*cluster.Cluster
 	meter    *instance.Meter
 	suspect  groups
@@ -52,7 +53,7 @@ func servePlane(ctx context.Context, c planeConfig, l net.Listener, admin instan
 func (c *planeConfig) serveFairlead(ctx context.Context, l net.Listener, admin instance.Server) error {
 	limits := engine.DefaultLimits()
 	limits.Answer = c.answer
-	plane := engine.New(engine.Config{Clusters: c.clusters, Meter: c.meter, Suspect: c.suspect, Limits: limits, Log: c.log})
+	plane := engine.New(engine.Config{Clusters: c.clusters, Meter: c.meter, Suspect: c.suspect, Limits: limits, Log: c.log, Access: c.access})
 	defer plane.Close()
 
 	// The admin endpoint outlives the data plane: it tells that it drains.

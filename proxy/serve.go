@@ -114,7 +114,7 @@ func serve(ctx context.Context, o options, m instance.Metadata, log *slog.Logger
 	})
 	log.Info("serving", "instance", me.ID, "clients", dataListener.Addr(), "admin", adminListener.Addr(),
 		"stack", o.stack, "run", o.run, "clusters", o.clusters, "strategy", o.strategy, "engine", o.engine)
-	err = servePlane(ctx, planeConfig{o.engine, o.answer, o.drain, clusters, meter, all, log},
+	err = servePlane(ctx, planeConfig{o.engine, o.answer, o.drain, o.access, clusters, meter, all, log},
 		dataListener, instance.Server{HTTP: newServer(control, log), Listener: adminListener})
 	log.Info("stopped", "requests", meter.Requests())
 	return err

@@ -49,6 +49,7 @@ type Config struct {
 	Suspect  Suspecter
 	Limits   Limits
 	Log      *slog.Logger
+	Access   float64 // share of the requests that are logged, 0 to 1
 }
 
 // Engine is the data plane. New gives it, Serve runs it on a listener,
@@ -63,6 +64,7 @@ type Engine struct {
 	clock  clock
 	coarse atomic.Int64 // the clock at the last tick
 	watch  watch
+	access accessLog
 
 	heads, outs, answers *lender
 	works                sync.Pool
@@ -105,6 +107,7 @@ func New(c Config) *Engine {
 	for _, k := range c.Clusters {
 		e.routes[k.Name] = &route{k, retry.NewBudget(e.clock.base)}
 	}
+	e.access.init(c.Log, c.Access)
 	e.watch.init(&e.limits)
 	e.watch.wait.Go(e.run)
 	return e

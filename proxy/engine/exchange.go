@@ -28,6 +28,7 @@ type exchange struct {
 	tried      [retry.MostTries]*cluster.Node
 	start      int64
 	until      int64 // for the head of the answer
+	logged     *line // nil: this request is not
 	upload     *upload
 	tunnel     *conn
 	onward     http1.Onward
@@ -69,6 +70,9 @@ func (s *session) open(n int) found {
 	w.onward = http1.Onward{Name: via, Client: s.peer, Proto: "http"}
 	if r.Host == nil {
 		w.onward.Host = []byte(s.tcp.LocalAddr().String())
+	}
+	if w.logged = e.access.draw(e.coarse.Load()); w.logged != nil {
+		w.logged.method, w.logged.target = string(r.Method), string(r.Target)
 	}
 	w.out = e.outs.get()
 	w.out.b = http1.AppendRequest(w.out.b, r, &w.onward)
@@ -133,7 +137,11 @@ func (s *session) exchange() {
 	}
 	s.forward()
 	s.giveOut()
-	w.route.cluster.Served(time.Duration(e.clock.now()-w.start), w.failed)
+	took := time.Duration(e.clock.now() - w.start)
+	if w.logged != nil {
+		e.access.write(w.logged, w.route.cluster.Name, string(s.peer), took)
+	}
+	w.route.cluster.Served(took, w.failed)
 	e.meter.End(w.failed)
 	if w.tunnel != nil {
 		s.tunnel(w.tunnel)
@@ -159,6 +167,9 @@ func (s *session) forward() {
 			}
 			s.fail(last)
 			return
+		}
+		if w.logged != nil {
+			w.logged.node, w.logged.tries = n.ID, i+1
 		}
 		t := s.try(n, now)
 		if t.err == nil {
@@ -196,6 +207,9 @@ func (e *Engine) release(r *route, n *cluster.Node, now int64, t trial) {
 func (s *session) fail(err error) {
 	s.work.failed = true
 	status, b := refusal.Of(s.work.route.cluster.Name, err)
+	if l := s.work.logged; l != nil {
+		l.status = status
+	}
 	if !s.work.body.done {
 		s.last, s.linger = true, true
 	}
@@ -387,6 +401,10 @@ func (s *session) final(n *cluster.Node, c *conn, res *buffer, at int, t trial) 
 		s.last = true
 	}
 	w.failed = isFailure(r.Status)
+	if w.logged != nil {
+		w.logged.status = r.Status
+		defer func() { w.logged.bytes = a.passed }()
+	}
 	if load := http1.Lookup(r.Fields, loadField); load != nil {
 		t.told, _ = cluster.ParseLoad(load)
 	}

@@ -22,6 +22,9 @@ func (s *session) switchTo(n *cluster.Node, c *conn, rest []byte, t trial) trial
 	w.back = http1.Back{Name: via, Minor: 1}
 	w.out.b = append(http1.AppendResponse(w.out.b[:0], &w.res, &w.back), rest...)
 	t.result = strategy.Success
+	if w.logged != nil {
+		w.logged.status = w.res.Status
+	}
 	e.release(w.route, n, e.clock.now(), t)
 	if err := s.write(w.out.b); err != nil {
 		s.drop(c)
