@@ -49,6 +49,11 @@ func (r *rig) Suspect(_ string, m cluster.Member) {
 // which round-robin takes in this order.
 func newRig(t testing.TB, l Limits, addrs ...string) *rig {
 	t.Helper()
+	return newRigWith(t, Config{Limits: l, Log: slog.New(slog.DiscardHandler)}, addrs...)
+}
+
+func newRigWith(t testing.TB, with Config, addrs ...string) *rig {
+	t.Helper()
 	c, err := cluster.New("one", "round-robin", strategy.Options{Rand: rand.New(rand.NewPCG(1, 2)), Penalty: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +67,8 @@ func newRig(t testing.TB, l Limits, addrs ...string) *rig {
 		c.SetHealth(m, true)
 	}
 	r := &rig{cluster: c, meter: new(instance.Meter)}
-	r.Engine = New(Config{Clusters: []*cluster.Cluster{c}, Meter: r.meter, Suspect: r, Limits: l, Log: slog.New(slog.DiscardHandler)})
+	with.Clusters, with.Meter, with.Suspect = []*cluster.Cluster{c}, r.meter, r
+	r.Engine = New(with)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
