@@ -40,7 +40,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	cost := f.String("cost", "", "a request's work: "+strings.Join(slices.Sorted(maps.Keys(costs())), ", ")+" (default the scenario's)")
 	discipline := f.String("discipline", "sharing", "how a node serves: sharing (its cores among all its requests) or queueing (first come, first served)")
 	lasts := f.Float64("for", 0, "seconds of virtual time that each load is measured (default the scenario's)")
-	f.Float64Var(&o.prequal.Quantile, "q", 0, "prequal: the quantile Q (default 0.6)")
+	f.Float64Var(&o.prequal.Quantile, "q", 0, "prequal: the quantile Q; below 0 for Q = 0 (default 0.6)")
 	f.Float64Var(&o.prequal.Probes, "probes", 0, "prequal: probes per request (default 3, or 1 with at most 16 nodes)")
 	f.BoolVar(&o.unweighted, "unweighted", false, "do not tell the strategies the nodes' sizes")
 	if err := f.Parse(args); err != nil {
