@@ -9,7 +9,9 @@
 // on each side, no hand-over to another goroutine, no timer and no allocation:
 //
 //	session  a client's connection: requests one after the other   session.go
-//	exchange one request: route, tries, answer                     exchange.go
+//	request  where a request goes, and what of it                  request.go
+//	exchange its tries on nodes                                    exchange.go
+//	answer   what the node says, on its way back                   answer.go
 //	passage  a body from one side to the other                     passage.go
 //	upload   a body that is longer than what came with its head    upload.go
 //	tunnel   an upgraded connection                                tunnel.go
