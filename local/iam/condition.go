@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/local/glob"
 )
 
 // Condition is one operator on one key: true when a value of the request
@@ -79,8 +81,8 @@ var operators = map[string]operator{
 	"StringNotEquals":           {compare: func(w, h string) bool { return w == h }, negated: true},
 	"StringEqualsIgnoreCase":    {compare: strings.EqualFold},
 	"StringNotEqualsIgnoreCase": {compare: strings.EqualFold, negated: true},
-	"StringLike":                {compare: like},
-	"StringNotLike":             {compare: like, negated: true},
+	"StringLike":                {compare: glob.Match},
+	"StringNotLike":             {compare: glob.Match, negated: true},
 	"ArnEquals":                 {compare: likeARN},
 	"ArnLike":                   {compare: likeARN},
 	"ArnNotEquals":              {compare: likeARN, negated: true},

@@ -4,33 +4,9 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-)
 
-// like reports whether text matches a pattern in which * stands for any run of
-// characters and ? for any one.
-func like(pattern, text string) bool {
-	p, t := 0, 0
-	star, mark := -1, 0
-	for t < len(text) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, t
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == text[t]):
-			p++
-			t++
-		case star >= 0:
-			mark++
-			p, t = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
-}
+	"github.com/fairlead/fairlead/local/glob"
+)
 
 // likeARN compares the six parts of two ARNs one by one, so that a wildcard
 // does not reach over a colon, except in the last part (IAM User Guide,
@@ -44,7 +20,7 @@ func likeARN(pattern, arn string) bool {
 		return false
 	}
 	for i := range p {
-		if !like(p[i], a[i]) {
+		if !glob.Match(p[i], a[i]) {
 			return false
 		}
 	}
@@ -53,7 +29,7 @@ func likeARN(pattern, arn string) bool {
 
 // likeAction ignores case, as AWS does for action names.
 func likeAction(pattern, action string) bool {
-	return like(strings.ToLower(pattern), strings.ToLower(action))
+	return glob.Match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
 var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
